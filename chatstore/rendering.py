@@ -1,0 +1,47 @@
+"""JSON in and out: orjson writes, msgspec reads, and what PostgreSQL cannot store comes back as it went in."""
+
+import json
+from decimal import Decimal
+from typing import IO, Any
+
+import orjson
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+
+from chatstore.storable import answer_from_storable
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def encode_json(value: Any) -> bytes:
+    """A JSON document in UTF-8; text that holds lone surrogates, which orjson refuses, goes through the stdlib."""
+    try:
+        return answer_from_storable(orjson.dumps(value, default=_default))
+    except TypeError:
+        return answer_from_storable(json.dumps(value, default=_default).encode())
+
+
+class JsonRenderer(BaseRenderer):
+    """Bytes are an answer that is encoded already; all else is encoded here."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None  # RFC 8259, section 8.1: JSON has no charset parameter
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        if data is None:
+            return b""
+        return data if isinstance(data, bytes) else encode_json(data)
+
+
+class JsonParser(BaseParser):
+    """The body as it came: `chatstore.bodies` reads it straight into the type that the endpoint takes."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
+        return parser_context["request"].body

@@ -1,0 +1,117 @@
+"""`make run`: the whole product on one port of this machine, with nothing to configure.
+
+This process holds the embedded PostgreSQL, brings it up to date, loads the application, and forks granian's workers,
+which thus start at once and share its memory: loading Django twice would take the start past its 5 seconds.
+"""
+
+import errno
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any, NoReturn
+
+from django.core.exceptions import ImproperlyConfigured
+from granian.constants import HTTPModes, Interfaces
+from granian.server import Server
+
+from chatstore import development
+from chatstore.embedded_postgres import ServerFailedError
+from chatstore.env import env_int
+
+HOST = "127.0.0.1"
+KILL_SECONDS = 3  # open streams do not end by themselves: with PostgreSQL's own stop, all is down within 5 s
+# For this machine only, over plain HTTP. Anything that is set already stays.
+LOCAL = {
+    "DJANGO_SETTINGS_MODULE": "chatstore.settings",
+    "CHATSTORE_HTTPS": "false",
+    "CHATSTORE_STATIC_FINDERS": "true",  # static files straight from the packages: `collectstatic` takes minutes
+}
+
+
+def main() -> int:
+    """Serve until SIGINT or SIGTERM. Returns the exit code."""
+    signal.signal(signal.SIGTERM, _stopped)  # until granian takes over
+    signal.signal(signal.SIGINT, _stopped)
+    try:
+        port = env_int("PORT", 8000, minimum=1)
+        _refuse_used_port(port)
+        development.prepare()
+        os.environ.update({name: value for name, value in LOCAL.items() if name not in os.environ})
+        from chatstore import first_run  # loads Django, and with it the settings: not before their environment is made
+
+        first_run.main()
+        _serve(port)
+    except (ImproperlyConfigured, ServerFailedError, PortInUseError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    finally:
+        development.release()
+    return 0
+
+
+def worker() -> Any:
+    """The application, for a worker process."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    from chatstore.front import application
+
+    return application
+
+
+class PortInUseError(Exception):
+    """Somebody else serves there."""
+
+
+def _serve(port: int) -> None:
+    server = Server(
+        "chatstore.serve:worker",
+        factory=True,
+        address=HOST,
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=env_int("CHATSTORE_WORKERS", 1, minimum=1),
+        backpressure=10_000,  # a limit on open streams, in effect: requests have their own (chatstore/bridge.py)
+        respawn_failed_workers=True,
+        workers_kill_timeout=KILL_SECONDS,
+        log_enabled=False,
+    )
+    server.on_startup(lambda: _announce(port))
+    server.serve()
+
+
+def _refuse_used_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            why = "is in use" if error.errno == errno.EADDRINUSE else "needs more rights"
+            raise PortInUseError(f"Port {port} {why}. Choose another one: PORT={port % 60_000 + 1} make run") from error
+
+
+def _announce(port: int) -> None:
+    """Where and who. Nothing is left to load: whoever connects from now on is answered."""
+    url = f"http://{HOST}:{port}"
+    print(f"\nchatstore is at {url}\n  API     {url}/api/v1\n  docs    {url}/api/docs\n  admin   {url}/admin/")  # noqa: T201
+    print(f"{development.demo_notice()}Ctrl-C stops it, and its database.", flush=True)  # noqa: T201
+
+
+def _end_with(parent: int) -> None:
+    """Workers of a main process that was killed would keep the port."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stopped(*_: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
