@@ -1,0 +1,65 @@
+"""Who is asking: the bearer token of a request (RFC 6750), checked in one round trip."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from accounts.actions.users import user_from_oidc
+from accounts.errors import REALM, AccountInactive, TokenInvalid, TokenRevoked
+from accounts.models import User
+from accounts.oidc import read_identity
+from accounts.queries import principal, user_by_oidc, user_by_session
+from accounts.tokens import Claims, our_header, read_access_token
+from chatstore.sql import Row
+
+
+class BearerAuthentication(BaseAuthentication):
+    """`request.user` is a User with `queries.PRINCIPAL_FIELDS`, the rest deferred.
+
+    `request.auth` are the Claims of one of our tokens, None for an identity provider's.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, Claims | None] | None:
+        """None without a bearer token: the permission classes answer then. Raises errors.Unauthorised."""
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        token = token.strip()
+        if not token.isascii():
+            raise TokenInvalid()
+        if settings.OIDC_ISSUER and our_header(token) is None:
+            return _live(_row_of_identity(token)), None
+        claims = read_access_token(token)
+        return _live(user_by_session(user_id=claims.user_id, session_id=claims.session_id)), claims
+
+    def authenticate_header(self, request: Request) -> str:
+        return REALM
+
+
+def _row_of_identity(token: str) -> Row | None:
+    identity = read_identity(token)
+    known = user_by_oidc(issuer=identity.issuer, subject=identity.subject, issued_at=identity.issued_at)
+    return known or user_from_oidc(**identity._asdict())
+
+
+def _live(row: Row | None) -> User:
+    if row is None:
+        raise TokenRevoked()
+    if not row["is_active"]:
+        raise AccountInactive()
+    if not row["is_live"]:
+        raise TokenRevoked()
+    return principal(row)
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The security scheme of the OpenAPI document."""
+
+    target_class = BearerAuthentication
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
