@@ -1,0 +1,99 @@
+"""Files in, records out: the one door to the readers.
+
+total = total_bytes(paths)
+for found in read_files(paths, on_bytes=bar.advance):
+    match found:
+        case ConversationRecord(): ...
+        case Trouble(): ...
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from conversations.interchange.detect import Recognition, recognised
+from conversations.interchange.errors import MalformedSource, UnrecognisedSource
+from conversations.interchange.jsonstream import JsonItems
+from conversations.interchange.records import ConversationRecord, Trouble
+from conversations.interchange.sources import Member, PathLike, Source, opened_source
+
+Found = ConversationRecord | Trouble
+OnBytes = Callable[[int], None]
+
+
+def read_files(paths: Sequence[PathLike], *, on_bytes: OnBytes | None = None) -> Iterator[Found]:
+    """All conversations of one export, which may be several files (the parts of a ChatGPT export), in file order.
+
+    Lazy: memory is that of the largest conversation. So one that stands in two shards comes twice, and it is for ingest
+    to keep, of one (source, external_id), the record with the newest `updated_at`, whichever comes first.
+
+    A bad conversation is a Trouble, and so is an archive without any (outcome "skipped", reason "no_conversations");
+    each Trouble's `index` is its place among all that is yielded. A blank file and an empty array yield nothing.
+    `on_bytes` is told of bytes as they are used; after a whole reading their sum is `total_bytes(paths)`.
+
+    Raises, after what was read before it: MalformedSource for a file that is damaged or hostile, UnrecognisedSource for
+    a JSON file of no known shape, OSError as open() does.
+    """
+    index = 0
+    for path in paths:
+        with opened_source(path) as source:
+            for found in _read_source(source, on_bytes or _unheard):
+                yield replace(found, index=index) if isinstance(found, Trouble) else found
+                index += 1
+
+
+def total_bytes(paths: Sequence[PathLike]) -> int:
+    """The bytes of JSON that `read_files` will go through, unpacked. Raises as it does for a bad archive."""
+    total = 0
+    for path in paths:
+        with opened_source(path) as source:
+            total += sum(member.size for member in source.members)
+    return total
+
+
+def _read_source(source: Source, on_bytes: OnBytes) -> Iterator[Found]:
+    if source.is_archive:
+        yield from _read_archive(source.members, on_bytes)
+        return
+    items = JsonItems(source.members[0].opened(), on_bytes=on_bytes)
+    recognition = recognised(items)
+    yield from _records(recognition, items)
+    if recognition.reader is None and not recognition.blank:
+        raise UnrecognisedSource(recognition.keys)
+
+
+def _read_archive(members: Sequence[Member], on_bytes: OnBytes) -> Iterator[Found]:
+    any_recognised = False
+    keys: dict[str, None] = {}  # a set that remembers its order
+    for member in members:
+        items = JsonItems(member.opened(), on_bytes=on_bytes)
+        try:
+            recognition = recognised(items)
+        except MalformedSource as fault:
+            if fault.reason.startswith("archive_"):
+                raise
+            # An attachment that begins with a bracket, most likely: said, but no reason to refuse the rest.
+            yield Trouble(
+                index=0, outcome="skipped", reason=fault.reason, detail=f"A file in the archive: {fault.detail}"
+            )
+        else:
+            yield from _records(recognition, items)
+            any_recognised |= recognition.reader is not None
+            keys.update(dict.fromkeys(recognition.keys))
+        on_bytes(max(0, member.size - items.bytes_read))  # what was not worth reading is done as well
+    if not any_recognised:
+        seen = ", ".join(keys) if keys else "none"
+        detail = f"No file in the archive holds conversations of a known format; keys seen: {seen}."
+        yield Trouble(index=0, outcome="skipped", reason="no_conversations", detail=detail)
+
+
+def _records(recognition: Recognition, items: JsonItems) -> Iterator[Found]:
+    if recognition.reader is None:
+        return
+    for found in recognition.reader.read(recognition.items):
+        if isinstance(found, Trouble):
+            yield replace(found, pointer=items.pointer(found.index) + (found.pointer or ""))
+        else:
+            yield found
+
+
+def _unheard(_: int) -> None: ...
