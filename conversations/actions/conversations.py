@@ -1,0 +1,265 @@
+"""Writing conversations: create, change, trash, restore, delete for good. Each is one statement."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from chatstore.owned import new_id
+from chatstore.problems import IdTaken, PreconditionFailed
+from chatstore.sql import Row
+from chatstore.storable import json_to_storable, to_storable
+from conversations.actions.changes import Write
+from conversations.actions.idempotency import Once, raise_answer_given
+from conversations.actions.messages import patch_values
+from conversations.actions.rows import INSERT_MESSAGES, batch_of, own_ids
+from conversations.drafts import ConversationDraft, ConversationPatch
+from conversations.problems import (
+    ConversationForbidden,
+    ConversationInTrash,
+    ConversationNotFound,
+    CurrentMessageNotFound,
+)
+from conversations.queries.columns import CONVERSATION
+from conversations.queries.conversations import conversation_get
+from conversations.queries.messages import conversation_as_made
+from conversations.queries.standing import conversation_refusal, require_free_ids, standing
+
+_SHOWN = CONVERSATION.select("c")
+_ANSWER = f"(SELECT {CONVERSATION.as_json('c')} FROM {{source}} c)"
+_NOW = "greatest(clock_timestamp(), c.updated_at + interval '1 microsecond')"
+_CHANGED = """
+    changed AS (
+        SELECT 1 AS ordinal, 'conversation' AS kind, c.id AS object_id, c.id AS conversation_id, 'upsert' AS op
+          FROM touched c
+    )
+"""
+
+CREATE = Write(
+    "conversation_create",
+    f"""
+    moment AS MATERIALIZED (
+        SELECT %(conversation)s::uuid AS id, NULL::uuid AS current_message_id, clock_timestamp() AS at
+    ),
+    touched AS (
+        INSERT INTO conversations_conversation (
+               user_id, id, title, title_is_generated, model, metadata, tags, starred, archived,
+               message_count, hidden_count, current_message_id, linear, created_at, updated_at, last_message_at)
+        SELECT %(user)s, moment.id, %(conversation_title)s, %(title_is_generated)s, %(model)s, %(metadata)s::jsonb,
+               %(tags)s::text[], %(starred)s, %(archived)s, %(count)s, %(hidden)s, %(last)s, %(chain)s, moment.at,
+               moment.at + greatest(%(count)s - 1, 0) * interval '1 microsecond',
+               CASE WHEN %(count)s > 0 THEN moment.at + (%(count)s - 1) * interval '1 microsecond' END
+          FROM moment
+        RETURNING *
+    ), {INSERT_MESSAGES},
+    changed AS (
+        SELECT 0 AS ordinal, 'conversation' AS kind, c.id AS object_id, c.id AS conversation_id, 'upsert' AS op
+          FROM touched c
+         UNION ALL
+        SELECT row_number() OVER (ORDER BY i.created_at), 'message', i.id, i.conversation_id, 'upsert' FROM inserted i
+    )""",
+    f"SELECT {_SHOWN}, c.version FROM touched c",
+    answer=_ANSWER.format(source="touched"),
+    about="%(conversation)s::uuid",
+)
+
+
+def conversation_create(*, user_id: UUID, draft: ConversationDraft, once: Once | None = None) -> tuple[Row, bool]:
+    """Make a conversation, with its messages if it has any: the row, and whether it is new.
+
+    A client's id that is there already, with the same content, gives the row as it is now.
+    Raises IdTaken, ParentNotFound, ParentIsItself, IdempotencyKeyReused, AnswerGiven.
+    """
+    brought = own_ids(draft.messages)
+    if len(set(brought)) < len(brought):
+        raise IdTaken("The same id stands twice in the list.", pointer="/messages")
+    conversation_id = draft.id if isinstance(draft.id, UUID) else new_id()
+    if isinstance(draft.id, UUID) or brought:
+        found = standing(user_id=user_id, conversation_id=conversation_id, ids=[*brought, conversation_id])
+        require_free_ids(found)
+        if found["conversation_is_own"]:
+            return _existing(user_id, conversation_id, draft, once), False
+    try:
+        rows = CREATE.run({"user": user_id, "conversation": conversation_id, **_create_params(draft)}, once=once)
+    except IntegrityError as error:
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+        if name != "conversations_conversation_pkey":
+            raise
+        return _existing(user_id, conversation_id, draft, once), False
+    return rows[0], True
+
+
+def _create_params(draft: ConversationDraft) -> dict[str, Any]:
+    batch = batch_of(draft.messages, follows=False).params()
+    given = to_storable(draft.title or "")
+    return {
+        **batch,
+        "conversation_title": given or batch["title"],
+        "title_is_generated": not given and bool(batch["title"]),
+        "model": to_storable(draft.model) if draft.model is not None else None,
+        "metadata": json_to_storable(draft.metadata),
+        "tags": unique_tags(draft.tags),
+        "starred": draft.starred,
+        "archived": draft.archived,
+    }
+
+
+def _existing(user_id: UUID, conversation_id: UUID, draft: ConversationDraft, once: Once | None) -> Row:
+    raise_answer_given(user_id=user_id, once=once)
+    row, is_same = conversation_as_made(user_id=user_id, conversation_id=conversation_id, draft=draft)
+    if not is_same:
+        raise IdTaken("The id is taken by a conversation with another content.")
+    return row
+
+
+def unique_tags(tags: Sequence[str]) -> list[str]:
+    """Each tag once, in the order given."""
+    return list(dict.fromkeys(map(to_storable, tags)))
+
+
+FIELDS = {
+    "title": "text",
+    "model": "text",
+    "metadata": "jsonb",
+    "tags": "text[]",
+    "starred": "boolean",
+    "archived": "boolean",
+    "current_message_id": "uuid",
+}
+
+
+@functools.cache
+def _update_statement(fields: tuple[str, ...]) -> Write:
+    assignments = [f"{name} = %({name})s::{FIELDS[name]}" for name in fields]
+    extra = ""
+    if "title" in fields:
+        assignments.append("title_is_generated = false")
+    if "current_message_id" in fields:
+        # A leaf further back, or on another branch: from now on the branch is walked.
+        assignments.append("linear = c.linear AND c.current_message_id = %(current_message_id)s")
+        extra = """
+           AND EXISTS (SELECT FROM conversations_message m
+                        WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s
+                          AND m.id = %(current_message_id)s AND m.deleted_at IS NULL)"""
+    head = f"""
+    touched AS (
+        UPDATE conversations_conversation c
+           SET {", ".join(assignments)}, version = c.version + 1, updated_at = {_NOW}
+         WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+           AND (%(versions)s::bigint[] IS NULL OR c.version = ANY(%(versions)s)) {extra}
+        RETURNING c.*
+    ), {_CHANGED}"""
+    return Write("conversation_update", head, f"SELECT {_SHOWN}, c.version FROM touched c")
+
+
+def conversation_update(
+    *, user_id: UUID, conversation_id: UUID, patch: ConversationPatch, versions: Sequence[int] | None = None
+) -> Row:
+    """Change what the patch names. `versions` are those of If-Match.
+
+    Raises the refusals of the conversation, PreconditionFailed, CurrentMessageNotFound.
+    """
+    values = conversation_values(patch)
+    if not values:
+        return _unchanged(user_id, conversation_id, versions)
+    params = {"user": user_id, "conversation": conversation_id, "versions": versions, **values}
+    rows = _update_statement(tuple(values)).run(params)
+    if not rows:
+        refuse_stale(user_id, conversation_id, versions)
+        raise CurrentMessageNotFound(pointer="/current_message_id")
+    return rows[0]
+
+
+def conversation_values(patch: ConversationPatch) -> dict[str, Any]:
+    """The fields that a patch names, as parameters."""
+    values = patch_values(patch, FIELDS)
+    if "title" in values:
+        values["title"] = values["title"] or ""
+    if "tags" in values:
+        values["tags"] = unique_tags(values["tags"])
+    return values
+
+
+def _unchanged(user_id: UUID, conversation_id: UUID, versions: Sequence[int] | None) -> Row:
+    row = conversation_get(user_id=user_id, conversation_id=conversation_id)
+    if versions is not None and row["version"] not in versions:
+        raise PreconditionFailed()
+    return row
+
+
+def refuse_stale(user_id: UUID, conversation_id: UUID, versions: Sequence[int] | None) -> None:
+    """Say why a change found nothing to change, as far as it lies in the conversation itself."""
+    found = standing(user_id=user_id, conversation_id=conversation_id)
+    if refusal := conversation_refusal(found):
+        raise refusal
+    if versions is not None and found["version"] not in versions:
+        raise PreconditionFailed()
+
+
+TRASH = Write(
+    "conversation_trash",
+    f"""
+    touched AS (
+        UPDATE conversations_conversation c
+           SET deleted_at = clock_timestamp(), version = c.version + 1
+         WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+           AND (%(versions)s::bigint[] IS NULL OR c.version = ANY(%(versions)s))
+        RETURNING c.*
+    ), {_CHANGED}""",
+    "SELECT c.id FROM touched c",
+)
+RESTORE = Write(
+    "conversation_restore",
+    f"""
+    touched AS (
+        UPDATE conversations_conversation c
+           SET deleted_at = NULL, version = c.version + 1
+         WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NOT NULL
+        RETURNING c.*
+    ), {_CHANGED}""",
+    f"SELECT {_SHOWN}, c.version FROM touched c",
+    answer=_ANSWER.format(source="touched"),
+    about="%(conversation)s::uuid",
+    status=200,
+)
+# Its messages go with it by the cascade of the database; the feed's one `delete` stands for them too.
+DELETE = Write(
+    "conversation_delete",
+    """
+    touched AS (
+        DELETE FROM conversations_conversation c
+         WHERE c.user_id = %(user)s AND c.id = %(conversation)s
+           AND (%(versions)s::bigint[] IS NULL OR c.version = ANY(%(versions)s))
+        RETURNING c.id
+    ),
+    changed AS (
+        SELECT 1 AS ordinal, 'conversation' AS kind, c.id AS object_id, c.id AS conversation_id, 'delete' AS op
+          FROM touched c
+    )""",
+    "SELECT c.id FROM touched c",
+)
+
+
+def conversation_trash(*, user_id: UUID, conversation_id: UUID, versions: Sequence[int] | None = None) -> None:
+    """Into the trash, with its messages. Raises the refusals of the conversation, PreconditionFailed."""
+    if not TRASH.run({"user": user_id, "conversation": conversation_id, "versions": versions}):
+        refuse_stale(user_id, conversation_id, versions)
+        raise ConversationNotFound()
+
+
+def conversation_restore(*, user_id: UUID, conversation_id: UUID, once: Once | None = None) -> Row:
+    """Back from the trash, with its messages; one that is not in it is given as it is."""
+    rows = RESTORE.run({"user": user_id, "conversation": conversation_id}, once=once)
+    return rows[0] if rows else conversation_get(user_id=user_id, conversation_id=conversation_id)
+
+
+def conversation_delete(*, user_id: UUID, conversation_id: UUID, versions: Sequence[int] | None = None) -> None:
+    """For good, from the trash or not: the row, its messages, and the answers kept about it."""
+    if DELETE.run({"user": user_id, "conversation": conversation_id, "versions": versions}):
+        return
+    refusal = conversation_refusal(found := standing(user_id=user_id, conversation_id=conversation_id))
+    if isinstance(refusal, ConversationForbidden | ConversationNotFound):
+        raise refusal
+    raise PreconditionFailed() if found["version"] not in (versions or []) else ConversationInTrash()

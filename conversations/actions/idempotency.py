@@ -1,0 +1,82 @@
+"""`Idempotency-Key`: the answer is written by the statement that it is about, so no crash can part the two.
+
+A second request with the key does the same work, meets the key's row at the end and is rolled back as a whole; while
+the first is still running, the second waits there. So no key is ever left "in progress"
+(draft-ietf-httpapi-idempotency-key-header).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from chatstore.problems import Conflict
+from chatstore.sql import fetch_one, write
+from conversations.problems import IdempotencyKeyInvalid, IdempotencyKeyReused
+
+# Uses the table's key.
+ANSWER = """
+    SELECT status, body, fingerprint = %(fingerprint)s AS is_same,
+           created_at < now() - make_interval(hours => %(hours)s) AS is_expired
+      FROM conversations_idempotencykey
+     WHERE user_id = %(user)s AND id = %(id)s
+"""
+FORGET = """
+    DELETE FROM conversations_idempotencykey
+     WHERE user_id = %(user)s AND id = %(id)s AND created_at < now() - make_interval(hours => %(hours)s)
+"""
+
+
+class AnswerGiven(Exception):
+    """This request was carried out before; here is what was answered then."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__("answered before")
+        self.status, self.body = status, body
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request that must happen only once: its key, and what tells it from another one."""
+
+    id: UUID
+    fingerprint: bytes
+
+    @classmethod
+    def of(cls, *, key: str, method: str, path: str, body: bytes) -> "Once":
+        """From the header's text. Raises IdempotencyKeyInvalid (422)."""
+        if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+            raise IdempotencyKeyInvalid()
+        parts = hashlib.sha256(f"{method} {path}\n".encode())
+        parts.update(body)
+        return cls(UUID(bytes=hashlib.sha256(key.encode()).digest()[:16]), parts.digest())
+
+    def params(self, status: int) -> dict[str, Any]:
+        return {"once_id": self.id, "once_fingerprint": self.fingerprint, "once_status": status}
+
+
+def answer_given(*, user_id: UUID, once: Once) -> Exception:
+    """What to raise for a key that is there already: its answer, or why it may not be used for this."""
+    kept = _kept(user_id, once)
+    if kept is None:
+        return Conflict("The key had just expired; send the request again.")
+    return kept
+
+
+def raise_answer_given(*, user_id: UUID, once: Once | None) -> None:
+    """For a request that found its work done already: raise the answer it was given, if it came with a key."""
+    if once and (kept := _kept(user_id, once)):
+        raise kept
+
+
+def _kept(user_id: UUID, once: Once) -> Exception | None:
+    params = {"user": user_id, "id": once.id, "fingerprint": once.fingerprint, "hours": settings.IDEMPOTENCY_HOURS}
+    row = fetch_one(ANSWER, params)
+    if row is None:
+        return None
+    if row["is_expired"]:
+        write(FORGET, params, repeatable=True)
+        return None
+    return AnswerGiven(row["status"], row["body"]) if row["is_same"] else IdempotencyKeyReused()

@@ -1,0 +1,56 @@
+"""Strong validators (RFC 9110, section 8.8): a number that goes up with every change, and which view was read."""
+
+import hashlib
+import re
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chatstore.rendering import encode_json
+
+_VERSION = re.compile(r'"(\d{1,18})[a-z0-9-]*"')
+
+
+def etag(version: int, view: str = "") -> str:
+    """The entity tag of a view (a page, a form of it) of what has this version."""
+    if not view:
+        return f'"{version}"'
+    return f'"{version}-{hashlib.blake2b(view.encode(errors="surrogatepass"), digest_size=6).hexdigest()}"'
+
+
+def view_of(request: Request) -> str:
+    """What of the resource an answer shows: its query, in the order given."""
+    return str(request.META.get("QUERY_STRING", ""))
+
+
+def is_unchanged(request: Request, tag: str) -> bool:
+    """Whether If-None-Match names the tag (weak comparison, RFC 9110, section 13.1.2)."""
+    header = request.META.get("HTTP_IF_NONE_MATCH")
+    if header is None:
+        return False
+    return header.strip() == "*" or tag in [part.strip().removeprefix("W/") for part in header.split(",")]
+
+
+def versions_wanted(request: Request) -> list[int] | None:
+    """The versions that If-Match allows to be changed; None when there is no such header, or it is `*`.
+
+    Strong comparison: a weak tag, or one that is none of ours, matches nothing and leaves the list empty.
+    """
+    header = request.META.get("HTTP_IF_MATCH")
+    if header is None or header.strip() == "*":
+        return None
+    found = (_VERSION.fullmatch(part.strip()) for part in header.split(","))
+    return [int(match[1]) for match in found if match]
+
+
+def tagged(request: Request, body: Any) -> Response:
+    """A list or another answer that no version stands for: its tag is a digest of its bytes."""
+    encoded = encode_json(body)
+    tag = f'"{hashlib.blake2b(encoded, digest_size=12).hexdigest()}"'
+    return not_modified(tag) if is_unchanged(request, tag) else Response(encoded, headers={"ETag": tag})
+
+
+def not_modified(tag: str) -> Response:
+    """304: what the client has is still right."""
+    return Response(status=304, headers={"ETag": tag})

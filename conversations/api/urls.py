@@ -1,0 +1,38 @@
+"""The paths of this app, the most frequent first."""
+
+from django.urls import path
+
+from conversations.api.views.conversations import ConversationViewSet
+from conversations.api.views.messages import MessageViewSet
+
+ONE = "conversations/<uuid:conversation_id>/messages/<uuid:pk>"
+
+urlpatterns = [
+    path(
+        "conversations/<uuid:conversation_id>/messages",
+        MessageViewSet.as_view({"get": "list", "post": "create"}),
+        name="messages",
+    ),
+    path("conversations", ConversationViewSet.as_view({"get": "list", "post": "create"}), name="conversations"),
+    path(
+        "conversations/<uuid:pk>",
+        ConversationViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "put": "update", "delete": "destroy"}
+        ),
+        name="conversation",
+    ),
+    path("conversations/<uuid:conversation_id>/context", MessageViewSet.as_view({"get": "context"}), name="context"),
+    path(
+        "conversations/<uuid:conversation_id>/exchanges",
+        MessageViewSet.as_view({"get": "exchanges"}),
+        name="exchanges",
+    ),
+    path("conversations/<uuid:pk>/restore", ConversationViewSet.as_view({"post": "restore"}), name="restore"),
+    path("conversations/<uuid:pk>/fork", ConversationViewSet.as_view({"post": "fork"}), name="fork"),
+    path(
+        ONE,
+        MessageViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="message",
+    ),
+    path(f"{ONE}/restore", MessageViewSet.as_view({"post": "restore"}), name="message-restore"),
+]

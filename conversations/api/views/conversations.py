@@ -1,0 +1,168 @@
+"""Conversations over HTTP."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chatstore.bodies import validated
+from chatstore.schema import problems
+from chatstore.sql import Row
+from conversations.actions.branches import conversation_fork, conversation_replace
+from conversations.actions.conversations import (
+    conversation_create,
+    conversation_delete,
+    conversation_restore,
+    conversation_trash,
+    conversation_update,
+)
+from conversations.api import parameters as p
+from conversations.api.actor import actor_id
+from conversations.api.base import ApiViewSet, answer, once
+from conversations.api.etags import etag, is_unchanged, not_modified, tagged, versions_wanted, view_of
+from conversations.api.filters import list_filters, list_ordering
+from conversations.api.paging import Page, query_bool, query_choice
+from conversations.api.shapes import ConversationList, ConversationOut
+from conversations.drafts import ConversationDraft, ConversationPatch, ConversationReplacement, ForkDraft
+from conversations.queries.branches import conversation_with_branch
+from conversations.queries.conversations import ListRequest, conversation_get, conversation_page
+
+
+class ConversationViewSet(ApiViewSet):
+    """A person's conversations: never anybody else's."""
+
+    @extend_schema(
+        summary="List conversations",
+        parameters=[p.limit(20, 100), p.OFFSET, p.CURSOR, *p.LIST_FILTERS, p.IF_NONE_MATCH],
+        responses={200: ConversationList, 304: None, **problems(400, 422)},
+    )
+    def list(self, request: Request) -> Response:
+        """Summaries, newest activity first."""
+        page = Page.of(request, default=20, maximum=100)
+        filters, in_trash = list_filters(request)
+        ordering = list_ordering(request)
+        after = (page.position[0], page.position[1]) if page.position else None
+        found = conversation_page(
+            ListRequest(
+                user_id=actor_id(request),
+                limit=page.limit,
+                offset=page.offset,
+                ordering=ordering,
+                in_trash=in_trash,
+                filters=filters,
+                after=after,
+                backwards=page.backwards,
+            )
+        )
+        return tagged(
+            request,
+            page.envelope(
+                request,
+                found.conversations,
+                total=found.total,
+                has_more=found.has_more,
+                position_of=lambda row: (row[ordering.column], row["id"]),
+            ),
+        )
+
+    @extend_schema(
+        summary="Create a conversation",
+        parameters=[p.IDEMPOTENCY_KEY],
+        request=ConversationDraft,
+        responses={201: ConversationOut, 200: ConversationOut, **problems(400, 409, 413, 415, 422)},
+    )
+    def create(self, request: Request) -> Response:
+        """With `messages`, all of them in one transaction. An `id` of the client's own makes a repeat harmless."""
+        draft = validated(ConversationDraft, request)
+        row, is_new = conversation_create(user_id=actor_id(request), draft=draft, once=once(request))
+        return answer(row, status=201 if is_new else 200, location=f"/api/v1/conversations/{row['id']}")
+
+    @extend_schema(
+        summary="Read a conversation",
+        parameters=[p.INCLUDE, p.IF_NONE_MATCH],
+        responses={200: ConversationOut, 304: None, **problems(403, 404)},
+    )
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """One conversation; `include=messages` adds its active branch."""
+        include = query_choice(request, "include", "", ("", "messages"))
+        row: Row
+        if include:
+            row, branch = conversation_with_branch(user_id=actor_id(request), conversation_id=pk)
+            hidden = bool(query_bool(request, "include_hidden"))
+            row["messages"] = [m.fragment for m in branch if not m.in_trash and (hidden or not m.is_hidden)]
+        else:
+            row = conversation_get(user_id=actor_id(request), conversation_id=pk)
+        tag = etag(row.pop("version"), view_of(request))
+        return not_modified(tag) if is_unchanged(request, tag) else Response(row, headers={"ETag": tag})
+
+    @extend_schema(
+        summary="Change a conversation",
+        parameters=[p.IF_MATCH],
+        request=ConversationPatch,
+        responses={200: ConversationOut, **problems(400, 403, 404, 412, 415, 422)},
+    )
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        """What is absent stays."""
+        patch = validated(ConversationPatch, request)
+        return answer(
+            conversation_update(
+                user_id=actor_id(request), conversation_id=pk, patch=patch, versions=versions_wanted(request)
+            )
+        )
+
+    @extend_schema(
+        summary="Replace a conversation's messages",
+        parameters=[p.IF_MATCH],
+        request=ConversationReplacement,
+        responses={200: ConversationOut, **problems(400, 403, 404, 409, 412, 413, 415, 422)},
+    )
+    def update(self, request: Request, pk: UUID) -> Response:
+        """As PATCH; with `messages` the active branch becomes equal to that list, and nothing is deleted."""
+        replacement = validated(ConversationReplacement, request)
+        return answer(
+            conversation_replace(
+                user_id=actor_id(request),
+                conversation_id=pk,
+                replacement=replacement,
+                versions=versions_wanted(request),
+            )
+        )
+
+    @extend_schema(
+        summary="Delete a conversation",
+        parameters=[p.IF_MATCH, p.PERMANENT],
+        responses={204: None, **problems(403, 404, 412)},
+    )
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """Into the trash; with `permanent=true` for good."""
+        remove = conversation_delete if query_bool(request, "permanent") else conversation_trash
+        remove(user_id=actor_id(request), conversation_id=pk, versions=versions_wanted(request))
+        return Response(status=204)
+
+    @extend_schema(
+        summary="Restore a conversation",
+        parameters=[p.IDEMPOTENCY_KEY],
+        request=None,
+        responses={200: ConversationOut, **problems(403, 404)},
+    )
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: UUID) -> Response:
+        """Back from the trash, with its messages."""
+        return answer(conversation_restore(user_id=actor_id(request), conversation_id=pk, once=once(request)))
+
+    @extend_schema(
+        summary="Fork a conversation",
+        parameters=[p.IDEMPOTENCY_KEY],
+        request=ForkDraft,
+        responses={201: ConversationOut, **problems(400, 403, 404, 409, 415, 422)},
+    )
+    @action(detail=True, methods=["post"])
+    def fork(self, request: Request, pk: UUID) -> Response:
+        """A copy of the branch up to `message_id`, by default up to the current message."""
+        draft = validated(ForkDraft, request)
+        row = conversation_fork(
+            user_id=actor_id(request), conversation_id=pk, message_id=draft.message_id, once=once(request)
+        )
+        return answer(row, status=201, location=f"/api/v1/conversations/{row['id']}")

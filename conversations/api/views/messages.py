@@ -1,0 +1,215 @@
+"""Messages over HTTP."""
+
+from uuid import UUID
+
+import msgspec
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chatstore.bodies import validated
+from chatstore.schema import problems
+from conversations.actions.messages import (
+    message_append,
+    message_delete,
+    message_restore,
+    message_update,
+    messages_append,
+)
+from conversations.api import parameters as p
+from conversations.api.actor import actor_id
+from conversations.api.base import ApiViewSet, answer, once
+from conversations.api.etags import etag, is_unchanged, not_modified, tagged, versions_wanted, view_of
+from conversations.api.paging import Page, query_bool, query_choice, query_int, query_uuid
+from conversations.api.shapes import ContextOut, ExchangeList, MessageList, MessageOut, MessagesOut
+from conversations.drafts import MessageDraft, MessagePatch, MessagesDraft
+from conversations.queries.branches import exchanges_page
+from conversations.queries.context import context_window
+from conversations.queries.conversations import conversation_version
+from conversations.queries.history import HistoryRequest, Position, history_page
+from conversations.queries.messages import message_get
+
+
+def _either(name: str, *shapes: type[msgspec.Struct]) -> PolymorphicProxySerializer:
+    # StructExtension makes a struct as good as a serializer here.
+    return PolymorphicProxySerializer(name, list(shapes), None)  # type: ignore[arg-type]
+
+
+class MessageViewSet(ApiViewSet):
+    """The messages of one conversation."""
+
+    @extend_schema(
+        summary="Read messages",
+        parameters=[p.limit(50, 500), p.OFFSET, p.CURSOR, *p.HISTORY, p.IF_NONE_MATCH],
+        responses={200: MessageList, 304: None, **problems(400, 403, 404, 422)},
+    )
+    def list(self, request: Request, conversation_id: UUID) -> Response:
+        """The active branch, oldest first; another branch, or the whole tree, with `branch`."""
+        page = Page.of(request, default=50, maximum=500)
+        wanted = self._wanted(request, conversation_id, page)
+        if "HTTP_IF_NONE_MATCH" in request.META:
+            version = conversation_version(user_id=wanted.user_id, conversation_id=conversation_id)
+            if is_unchanged(request, tag := etag(version, view_of(request))):
+                return not_modified(tag)
+        found = history_page(wanted)
+        body = page.envelope(
+            request,
+            found.messages,
+            total=found.total,
+            has_more=found.has_more,
+            position_of=lambda row: Position(row["created_at"], row["id"], found.leaf),
+        )
+        return Response(body, headers={"ETag": etag(found.version, view_of(request))})
+
+    @staticmethod
+    def _wanted(request: Request, conversation_id: UUID, page: Page) -> HistoryRequest:
+        branch = request.query_params.get("branch", "")
+        return HistoryRequest(
+            user_id=actor_id(request),
+            conversation_id=conversation_id,
+            limit=page.limit,
+            order="desc" if query_choice(request, "order", "asc", ("asc", "desc")) == "desc" else "asc",
+            offset=page.offset,
+            after=Position(*page.position) if page.position else None,
+            backwards=page.backwards,
+            include_hidden=bool(query_bool(request, "include_hidden")),
+            branch=None if branch in ("", "active") else "all" if branch == "all" else query_uuid("branch", branch),
+        )
+
+    @extend_schema(
+        summary="Append a message, or a turn",
+        parameters=[p.IDEMPOTENCY_KEY],
+        request=_either("MessageOrTurn", MessageDraft, MessagesDraft),
+        responses={
+            201: _either("MessageOrMessages", MessageOut, MessagesOut),
+            200: _either("MessageOrMessages", MessageOut, MessagesOut),
+            **problems(400, 403, 404, 409, 413, 415, 422),
+        },
+    )
+    def create(self, request: Request, conversation_id: UUID) -> Response:
+        """One message, or `{"messages": […]}`: all of them in order, or none."""
+        if is_batch(request.body):
+            drafts = validated(MessagesDraft, request).messages
+            rows, is_new = messages_append(
+                user_id=actor_id(request), conversation_id=conversation_id, drafts=drafts, once=once(request)
+            )
+            for row in rows:
+                del row["version"]
+            return Response({"messages": rows}, status=201 if is_new else 200)
+        draft = validated(MessageDraft, request)
+        row, is_new = message_append(
+            user_id=actor_id(request), conversation_id=conversation_id, draft=draft, once=once(request)
+        )
+        location = f"/api/v1/conversations/{conversation_id}/messages/{row['id']}"
+        return answer(row, status=201 if is_new else 200, location=location)
+
+    @extend_schema(
+        summary="Read a message",
+        parameters=[p.IF_NONE_MATCH],
+        responses={200: MessageOut, 304: None, **problems(403, 404)},
+    )
+    def retrieve(self, request: Request, conversation_id: UUID, pk: UUID) -> Response:
+        row = message_get(user_id=actor_id(request), conversation_id=conversation_id, message_id=pk)
+        tag = etag(row["version"])
+        return not_modified(tag) if is_unchanged(request, tag) else answer(row)
+
+    @extend_schema(
+        summary="Edit a message",
+        parameters=[p.IF_MATCH],
+        request=MessagePatch,
+        responses={200: MessageOut, **problems(400, 403, 404, 412, 413, 415, 422)},
+    )
+    def partial_update(self, request: Request, conversation_id: UUID, pk: UUID) -> Response:
+        """In place; to keep the old text, append a branch instead."""
+        patch = validated(MessagePatch, request)
+        return answer(
+            message_update(
+                user_id=actor_id(request),
+                conversation_id=conversation_id,
+                message_id=pk,
+                patch=patch,
+                versions=versions_wanted(request),
+            )
+        )
+
+    @extend_schema(
+        summary="Delete a message",
+        parameters=[p.IF_MATCH],
+        responses={204: None, **problems(403, 404, 412)},
+    )
+    def destroy(self, request: Request, conversation_id: UUID, pk: UUID) -> Response:
+        """Into the trash: it disappears from every branch; what follows it stays where it is."""
+        message_delete(
+            user_id=actor_id(request),
+            conversation_id=conversation_id,
+            message_id=pk,
+            versions=versions_wanted(request),
+        )
+        return Response(status=204)
+
+    @extend_schema(
+        summary="Restore a message",
+        parameters=[p.IDEMPOTENCY_KEY],
+        request=None,
+        responses={200: MessageOut, **problems(403, 404)},
+    )
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, conversation_id: UUID, pk: UUID) -> Response:
+        """Back from the trash."""
+        return answer(
+            message_restore(
+                user_id=actor_id(request), conversation_id=conversation_id, message_id=pk, once=once(request)
+            )
+        )
+
+    @extend_schema(
+        summary="Read the context for a model",
+        parameters=[p.limit(20, 500), p.MAX_TOKENS, p.FORMAT, p.IF_NONE_MATCH],
+        responses={200: ContextOut, 304: None, **problems(403, 404, 422)},
+    )
+    @action(detail=False, methods=["get"])
+    def context(self, request: Request, conversation_id: UUID) -> Response:
+        """The last messages of the active branch, oldest first, ready to send."""
+        limit = query_int(request, "limit", 20, minimum=1, maximum=500)
+        budget = query_int(request, "max_tokens", 0, minimum=1, maximum=2**31 - 1)
+        native = query_choice(request, "format", "openai", ("openai", "native")) == "native"
+        return tagged(
+            request,
+            context_window(
+                user_id=actor_id(request),
+                conversation_id=conversation_id,
+                limit=limit,
+                max_tokens=budget or None,
+                native=native,
+            ),
+        )
+
+    @extend_schema(
+        summary="Read question and answer pairs",
+        parameters=[p.limit(100, 500), p.OFFSET, p.CURSOR, p.IF_NONE_MATCH],
+        responses={200: ExchangeList, 304: None, **problems(403, 404, 422)},
+    )
+    @action(detail=False, methods=["get"])
+    def exchanges(self, request: Request, conversation_id: UUID) -> Response:
+        """Of the active branch, oldest first."""
+        page = Page.of(request, default=100, maximum=500)
+        rows, total = exchanges_page(
+            user_id=actor_id(request), conversation_id=conversation_id, limit=page.limit, offset=page.start
+        )
+        return tagged(request, page.numbered(request, rows, total=total))
+
+
+class _Keys(msgspec.Struct):
+    messages: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+def is_batch(body: bytes) -> bool:
+    """Whether the body is `{"messages": …}`."""
+    if b'"messages"' not in body:
+        return False
+    try:
+        return msgspec.json.decode(body, type=_Keys).messages is not msgspec.UNSET
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Lone surrogates, or no JSON at all: the reading that follows will say which.
+        return body.lstrip().removeprefix(b"{").lstrip().startswith(b'"messages"')

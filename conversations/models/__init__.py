@@ -1,0 +1,6 @@
+from conversations.models.change import Change, ChangeCounter, Kind, Op
+from conversations.models.conversation import Conversation
+from conversations.models.idempotency import IdempotencyKey
+from conversations.models.message import Message, Role, Status
+
+__all__ = ["Change", "ChangeCounter", "Conversation", "IdempotencyKey", "Kind", "Message", "Op", "Role", "Status"]

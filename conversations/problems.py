@@ -1,0 +1,65 @@
+"""The refusals of this app, by name."""
+
+from chatstore.problems import BY_CONSTRAINT, Conflict, Forbidden, IdTaken, Invalid, NotFound
+
+
+class ConversationNotFound(NotFound):
+    code, title = "conversation_not_found", "There is no such conversation"
+
+
+class ConversationInTrash(NotFound):
+    code, title = "conversation_in_trash", "This conversation is in the trash"
+
+
+class ConversationForbidden(Forbidden):
+    code, title = "conversation_forbidden", "This conversation belongs to somebody else"
+
+
+class MessageNotFound(NotFound):
+    code, title = "message_not_found", "There is no such message in this conversation"
+
+
+class MessageInTrash(NotFound):
+    code, title = "message_in_trash", "This message is in the trash"
+
+
+class MessageForbidden(Forbidden):
+    code, title = "message_forbidden", "This message belongs to somebody else"
+
+
+class ParentNotFound(Invalid):
+    code, title = "parent_not_found", "The parent is not a message of this conversation"
+
+
+class ParentIsItself(Invalid):
+    code, title = "parent_is_itself", "A message cannot follow itself"
+
+
+class CurrentMessageNotFound(Invalid):
+    code, title = "current_message_not_found", "The current message must be a message of this conversation"
+
+
+class ContentRequired(Invalid):
+    code, title = "content_required", "Without content there must be tool_calls, tool_results or parts"
+
+
+class ChangedMeanwhile(Conflict):
+    code, title = "changed_meanwhile", "Others changed this conversation meanwhile; try again"
+
+
+class IdempotencyKeyReused(Invalid):
+    code, title = "idempotency_key_reused", "This Idempotency-Key was used for another request"
+
+
+class IdempotencyKeyInvalid(Invalid):
+    code, title = "idempotency_key_invalid", "An Idempotency-Key has 1 to 255 printable ASCII characters"
+
+
+BY_CONSTRAINT |= {
+    "conversations_message_parent_id_owned_fk": ParentNotFound,
+    "conversations_message_conversation_id_owned_fk": ConversationNotFound,
+    "message_not_its_own_parent": ParentIsItself,
+    "conversations_conversation_pkey": IdTaken,
+    "conversations_message_pkey": IdTaken,
+    "message_in_conversation": IdTaken,
+}

@@ -1,0 +1,152 @@
+"""Reading conversations: one, and a page of the list."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from chatstore.sql import Row, fetch_all, fetch_one
+from conversations.queries.columns import CONVERSATION
+from conversations.queries.standing import refuse_conversation
+
+# Uses the table's key.
+CONVERSATION_GET = f"""
+    /* conversation_get */
+    SELECT {CONVERSATION.select("c")}, c.version
+      FROM conversations_conversation c
+     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+"""
+
+# Uses the table's key: all that an unchanged answer needs to know.
+CONVERSATION_VERSION = """
+    /* conversation_version */
+    SELECT c.version
+      FROM conversations_conversation c
+     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+"""
+
+FILTERS = {
+    "archived": "c.archived = %(archived)s",
+    "starred": "c.starred = %(starred)s",
+    "tag": "c.tags @> ARRAY[%(tag)s::text]",
+    "model": "c.model = %(model)s",
+    "created_after": "c.created_at > %(created_after)s",
+    "created_before": "c.created_at < %(created_before)s",
+    "updated_after": "c.updated_at > %(updated_after)s",
+    "updated_before": "c.updated_at < %(updated_before)s",
+    "q": r"c.title ILIKE %(q)s ESCAPE '\'",
+}
+ORDERINGS = {"updated_at": "timestamptz", "created_at": "timestamptz", "title": "text"}
+
+
+class Ordering(NamedTuple):
+    """`updated_at`, `created_at` or `title`, and which end comes first."""
+
+    column: str = "updated_at"
+    descending: bool = True
+
+    @classmethod
+    def named(cls, text: str) -> "Ordering | None":
+        """From `-updated_at` and the like; None for what is not offered."""
+        column = text.removeprefix("-")
+        return cls(column, text.startswith("-")) if column in ORDERINGS and text.count("-") <= 1 else None
+
+
+NEWEST_FIRST = Ordering()
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """What to list. `after` is the value of the ordering and the id of the row that the page continues from."""
+
+    user_id: UUID
+    limit: int = 20
+    offset: int = 0
+    ordering: Ordering = NEWEST_FIRST
+    in_trash: bool = False
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[str, str] | None = None
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    conversations: list[Row]
+    total: int
+    has_more: bool
+
+
+@functools.cache
+def _page_statement(filters: tuple[str, ...], in_trash: bool, column: str, descending: bool, continued: bool) -> str:
+    """CONVERSATION_PAGE: uses conversation_by_activity (or conversation_by_creation, conversation_in_trash).
+
+    One text for each set of filters: with `x IS NULL OR …` for each, one plan would have to serve them all.
+    """
+    direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
+    where = " AND ".join(
+        [
+            "c.user_id = %(user)s",
+            f"c.deleted_at IS {'NOT NULL' if in_trash else 'NULL'}",
+            *(FILTERS[name] for name in filters),
+        ]
+    )
+    kind = ORDERINGS[column]
+    after = f"AND (c.{column}, c.id) {beyond} (%(after_value)s::{kind}, %(after_id)s::uuid)" if continued else ""
+    return f"""
+    /* conversation_page */
+    SELECT counted.c_total, page.*
+      FROM (SELECT count(*) AS c_total FROM conversations_conversation c WHERE {where}) AS counted
+      LEFT JOIN LATERAL (
+           SELECT {CONVERSATION.select("c")}
+             FROM conversations_conversation c
+            WHERE {where} {after}
+            ORDER BY c.{column} {direction}, c.id {direction}
+            LIMIT %(limit)s OFFSET %(offset)s
+           ) AS page ON true
+    """
+
+
+def conversation_page(request: ListRequest) -> ListPage:
+    """One page of a person's conversations, without messages; an empty one has `total` as well."""
+    params = {
+        "user": request.user_id,
+        "limit": request.limit + 1,
+        "offset": request.offset,
+        **request.filters,
+        **({"after_value": request.after[0], "after_id": request.after[1]} if request.after else {}),
+    }
+    statement = _page_statement(
+        tuple(sorted(request.filters)),
+        request.in_trash,
+        request.ordering.column,
+        request.ordering.descending is not request.backwards,
+        request.after is not None,
+    )
+    rows = fetch_all(statement, params)
+    total = rows[0]["c_total"]
+    for row in rows:
+        del row["c_total"]
+    found = [row for row in rows if row["id"] is not None]
+    has_more = len(found) > request.limit
+    found = found[: request.limit]
+    if request.backwards:
+        found.reverse()
+    return ListPage(found, total, has_more)
+
+
+def conversation_get(*, user_id: UUID, conversation_id: UUID) -> Row:
+    """One conversation with its `version`. Raises ConversationNotFound, ConversationForbidden, ConversationInTrash."""
+    row = fetch_one(CONVERSATION_GET, {"user": user_id, "conversation": conversation_id})
+    if row is None:
+        refuse_conversation(user_id=user_id, conversation_id=conversation_id)
+    return row
+
+
+def conversation_version(*, user_id: UUID, conversation_id: UUID) -> int:
+    """What the ETags of a conversation and its pages are made of. Raises as `conversation_get`."""
+    row = fetch_one(CONVERSATION_VERSION, {"user": user_id, "conversation": conversation_id})
+    if row is None:
+        refuse_conversation(user_id=user_id, conversation_id=conversation_id)
+    version: int = row["version"]
+    return version

@@ -1,0 +1,99 @@
+"""Single messages, and whether what a client sends again is what it sent before."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from msgspec import UNSET, to_builtins
+
+from chatstore.sql import Row, fetch_all, fetch_one
+from chatstore.storable import answer_from_storable
+from conversations.drafts import ConversationDraft, MessageDraft
+from conversations.queries.columns import CONVERSATION, MESSAGE
+from conversations.queries.standing import refuse_conversation, refuse_message
+
+# Uses the keys of both tables.
+MESSAGE_GET = f"""
+    SELECT {MESSAGE.select("m")}, m.version
+      FROM conversations_message m
+      JOIN conversations_conversation c ON c.user_id = %(user)s AND c.id = m.conversation_id AND c.deleted_at IS NULL
+     WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = %(message)s
+       AND m.deleted_at IS NULL
+"""
+
+# Uses message_in_conversation.
+MESSAGES_BY_ID = f"""
+    SELECT {MESSAGE.select("m")}, m.version, {MESSAGE.as_json("m")}::text AS shown
+      FROM conversations_message m
+      JOIN conversations_conversation c ON c.user_id = %(user)s AND c.id = m.conversation_id AND c.deleted_at IS NULL
+      JOIN unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted(id, ordinal) ON wanted.id = m.id
+     WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.deleted_at IS NULL
+     ORDER BY wanted.ordinal
+"""
+
+COMPARED = ("role", "content", "parts", "tool_calls", "tool_results", "sources", "selected_text", "metadata", "hidden")
+
+
+def message_get(*, user_id: UUID, conversation_id: UUID, message_id: UUID) -> Row:
+    """One message with its `version`. Raises the refusals of conversation and message."""
+    params = {"user": user_id, "conversation": conversation_id, "message": message_id}
+    row = fetch_one(MESSAGE_GET, params)
+    if row is None:
+        refuse_message(**{f"{name}_id": value for name, value in params.items()})
+    return row
+
+
+def messages_by_id(*, user_id: UUID, conversation_id: UUID, ids: Sequence[UUID]) -> list[Row]:
+    """The messages of a conversation that have these ids, in the order of the ids; `shown` is each as JSON text."""
+    return fetch_all(MESSAGES_BY_ID, {"user": user_id, "conversation": conversation_id, "ids": list(ids)})
+
+
+def same_as_drafts(rows: Sequence[Row], drafts: Sequence[MessageDraft]) -> bool:
+    """Whether the stored messages say what the drafts say."""
+    stored = (orjson.loads(answer_from_storable(row["shown"].encode())) for row in rows)
+    return all(
+        same_as_draft(message, draft) and _same_parent(message, draft)
+        for message, draft in zip(stored, drafts, strict=True)
+    )
+
+
+def same_as_draft(stored: dict[str, Any], draft: MessageDraft) -> bool:
+    """Whether a message, as the API shows it, says what the draft says; an id, when the draft has one, is the same."""
+    wanted = to_builtins({name: getattr(draft, name) for name in COMPARED})
+    wanted["content"] = wanted["content"] or ""
+    if draft.id is not UNSET and stored["id"] != str(draft.id):
+        return False
+    return all(stored[name] == value for name, value in wanted.items())
+
+
+def _same_parent(stored: dict[str, Any], draft: MessageDraft) -> bool:
+    return draft.parent_id is UNSET or stored["parent_id"] == (str(draft.parent_id) if draft.parent_id else None)
+
+
+# Uses the conversation's key, and message_reading_order for as many messages as the draft has.
+CONVERSATION_AS_MADE = f"""
+    SELECT {CONVERSATION.select("c")}, c.version, {CONVERSATION.as_json("c")}::text AS shown,
+           (SELECT json_agg({MESSAGE.as_json("m")} ORDER BY m.created_at, m.id)::text
+              FROM (SELECT first.* FROM conversations_message first
+                     WHERE first.user_id = %(user)s AND first.conversation_id = %(conversation)s
+                     ORDER BY first.created_at, first.id LIMIT %(count)s) AS m) AS messages
+      FROM conversations_conversation c
+     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+"""
+
+
+def conversation_as_made(*, user_id: UUID, conversation_id: UUID, draft: ConversationDraft) -> tuple[Row, bool]:
+    """A conversation that is there already, and whether it says what the draft says. Raises its refusals."""
+    params = {"user": user_id, "conversation": conversation_id, "count": len(draft.messages)}
+    row = fetch_one(CONVERSATION_AS_MADE, params)
+    if row is None:
+        refuse_conversation(user_id=user_id, conversation_id=conversation_id)
+    shown = orjson.loads(answer_from_storable(row.pop("shown").encode()))
+    messages = orjson.loads(answer_from_storable((row.pop("messages") or "[]").encode()))
+    return row, (
+        shown["title"] == (draft.title or "" if draft.title or not shown["title_is_generated"] else shown["title"])
+        and (shown["model"], shown["metadata"], set(shown["tags"])) == (draft.model, draft.metadata, set(draft.tags))
+        and len(messages) == len(draft.messages)
+        and all(map(same_as_draft, messages, draft.messages))
+    )
