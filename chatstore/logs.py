@@ -188,6 +188,7 @@ def _message_of_foreign(logger: WrappedLogger, method: str, event: EventDict) ->
         event.pop("exc_info", None)  # always the same frames
     elif record.name.partition(".")[0] in VERBATIM and arguments:
         event["event"] = str(record.msg) % arguments
+    event["event"] = event["event"].partition("\n")[0]  # granian puts a traceback into its message, words and all
     return event
 
 

@@ -191,7 +191,35 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": ["chatstore.schema.finish"],
 }
-UNFOLD = {"SITE_TITLE": "chatstore", "SITE_HEADER": "chatstore", "SHOW_HISTORY": True}
+UNFOLD = {
+    "SITE_TITLE": "chatstore",
+    "SITE_HEADER": "chatstore",
+    "SITE_SUBHEADER": "Support",
+    "SITE_SYMBOL": "forum",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Support",
+                "items": [
+                    {
+                        "title": title,
+                        "icon": icon,
+                        "link": f"/admin/{model}/",
+                        "permission": f"accounts.admin.navigation.{permission}",
+                    }
+                    for title, icon, model, permission in (
+                        ("People", "person_search", "accounts/user", "may_see_people"),
+                        ("Conversations", "forum", "conversations/conversation", "may_see_conversations"),
+                        ("Groups", "shield_person", "auth/group", "may_see_groups"),
+                    )
+                ],
+            }
+        ]
+    },
+}
 
 LOG_LEVEL = env_choice("CHATSTORE_LOG_LEVEL", "info", ("debug", "info", "warning", "error")).upper()
 LOGGING_CONFIG = "chatstore.logs.configure"

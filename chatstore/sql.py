@@ -109,7 +109,7 @@ def _run(sql: str, params: Params) -> list[Row]:
     run = _execute
     for wrapper in reversed(connection.execute_wrappers):  # query counters and the ownership watch of the tests
         run = functools.partial(wrapper, run)
-    return run(sql, params, False, {"connection": connection, "cursor": None})  # type: ignore[arg-type]
+    return run(sql, params, False, {"connection": connection, "cursor": None})
 
 
 def _execute(sql: str, params: Params, many: bool, context: dict[str, Any]) -> list[Row]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 
 if TYPE_CHECKING:
-    pass
+    from conversations.models import Conversation, Message  # noqa: F401  ruff does not see them in the strings
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):

@@ -58,7 +58,7 @@ def port(home):
     environment = {
         **os.environ,
         "DATABASE_URL": embedded_postgres.start(home, NOT_DURABLE),
-        "CHATSTORE_POOL_TIMEOUT": "2",
+        "CHATSTORE_POOL_TIMEOUT": "1",
     }
     command = [sys.executable, "-c", SERVER, str(number)]
     service = subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, stderr=subprocess.PIPE)
@@ -98,7 +98,7 @@ def test_an_outage_is_a_503_and_ends_by_itself(home, port):
 
     embedded_postgres.detach(home)
     for path in ("/api/v1/asks", "/api/v1/plain"):  # through DRF, and not
-        for _ in range(3):
+        for _ in range(2):
             status, headers, body, seconds = ask(port, path)
             problem = json.loads(body)
             assert (status, problem["code"], headers["Retry-After"]) == (503, "database_unavailable", "5"), body

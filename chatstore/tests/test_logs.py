@@ -180,12 +180,16 @@ def test_a_library_s_arguments_stay_out(logged):
     logging.getLogger("django.server").warning('"GET /?q=%s"', MARK)
     logging.getLogger("granian.access").warning(MARK)
     logging.getLogger("psycopg.pool").warning("error connecting in %r", "pool-1")
+    logging.getLogger("_granian.utils").error(
+        f"Application callable raised an exception\nTraceback …\nValueError: {MARK}"
+    )
     events = [(line["logger"], line["event"]) for line in logged()]
     assert events == [
         ("httpx", "HTTP Request: %s %s"),
         ("django.request", "request_failed"),
         ("django.security.DisallowedHost", "request_suspicious"),
         ("psycopg.pool", "error connecting in 'pool-1'"),
+        ("_granian.utils", "Application callable raised an exception"),
     ]
 
 

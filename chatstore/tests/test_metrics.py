@@ -63,6 +63,7 @@ def test_requests_are_counted_by_route(client, method, path, route, status):
 
 
 def test_clients_cannot_make_labels_up(client):
+    client.generic("VERB", "/made/up")
     children = len(metrics._children)
     for number in range(50):
         client.generic(f"VERB{number}", f"/made/up/{number}")
@@ -149,7 +150,7 @@ def test_several_processes_are_added_up(tmp_path):
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
         "DJANGO_SETTINGS_MODULE": "chatstore.settings",
     }
-    for deed in ("count", "count", "scrape"):
+    for deed in ("count", "scrape"):
         run = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(PROGRAM), deed],
             env=environment,
@@ -159,7 +160,7 @@ def test_several_processes_are_added_up(tmp_path):
             timeout=60,
             check=True,
         )
-    assert 'chatstore_saves_total{kind="message"} 9.0' in run.stdout
-    assert 'chatstore_http_requests_total{method="GET",route="/api/v1/notes",status="200"} 3.0' in run.stdout
+    assert 'chatstore_saves_total{kind="message"} 6.0' in run.stdout
+    assert 'chatstore_http_requests_total{method="GET",route="/api/v1/notes",status="200"} 2.0' in run.stdout
     assert "chatstore_db_pool" not in run.stdout
     assert "chatstore_build_info" in run.stdout

@@ -204,14 +204,14 @@ def message_update(
     message_id: UUID,
     patch: MessagePatch,
     versions: Sequence[int] | None = None,
-) -> Row | None:
-    """Edit a message in place; None when the patch names nothing. `versions` are those of If-Match.
+) -> Row:
+    """Edit a message in place. `versions` are those of If-Match.
 
     Raises the refusals of conversation and message, PreconditionFailed, ContentRequired.
     """
     values = patch_values(patch, FIELDS)
     if not values:
-        return None
+        return _unchanged(user_id, conversation_id, message_id, versions)
     if "content" in values:
         values["content"] = values["content"] or ""
     params = {"user": user_id, "conversation": conversation_id, "message": message_id, "versions": versions, **values}
@@ -220,6 +220,13 @@ def message_update(
         _refuse_message(user_id, conversation_id, message_id, versions)
         raise ContentRequired(pointer="/content")
     return rows[0]
+
+
+def _unchanged(user_id: UUID, conversation_id: UUID, message_id: UUID, versions: Sequence[int] | None) -> Row:
+    row = message_get(user_id=user_id, conversation_id=conversation_id, message_id=message_id)
+    if versions is not None and row["version"] not in versions:
+        raise PreconditionFailed()
+    return row
 
 
 def patch_values(patch: Any, kinds: dict[str, str]) -> dict[str, Any]:

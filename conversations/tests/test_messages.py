@@ -264,3 +264,9 @@ def test_a_clients_id_makes_a_repeat_harmless(owner, messages_url, url):
     assert (other.status_code, other.json()["code"]) == (409, "id_taken")
     twice = owner.post(messages_url, {"messages": [wanted, wanted]}, format="json")
     assert twice.status_code == 409
+
+
+def test_an_empty_edit_changes_nothing(owner, messages_url):
+    message = owner.get(messages_url).json()["results"][0]
+    answer = owner.patch(f"{messages_url}/{message['id']}", {}, format="json")
+    assert (answer.status_code, answer.json()) == (200, message)
