@@ -1,6 +1,7 @@
 """JSON in and out: orjson writes, msgspec reads, and what PostgreSQL cannot store comes back as it went in."""
 
 import json
+import re
 from decimal import Decimal
 from typing import IO, Any
 
@@ -9,6 +10,8 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 from chatstore.storable import answer_from_storable
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _default(value: Any) -> Any:
@@ -21,8 +24,9 @@ def encode_json(value: Any) -> bytes:
     """A JSON document in UTF-8; text that holds lone surrogates, which orjson refuses, goes through the stdlib."""
     try:
         return answer_from_storable(orjson.dumps(value, default=_default))
-    except TypeError:
-        return answer_from_storable(json.dumps(value, default=_default).encode())
+    except TypeError:  # also for whole numbers beyond 64 bits
+        text = json.dumps(value, default=_default, ensure_ascii=False)  # stored escapes have to stay as they are
+        return answer_from_storable(_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode())
 
 
 class JsonRenderer(BaseRenderer):

@@ -22,7 +22,7 @@ from chatstore.embedded_postgres import ServerFailedError
 from chatstore.env import env_int
 
 HOST = "127.0.0.1"
-KILL_SECONDS = 3  # open streams do not end by themselves: with PostgreSQL's own stop, all is down within 5 s
+KILL_SECONDS = 2  # open streams do not end by themselves: with PostgreSQL's own stop, all is down within 5 s
 # For this machine only, over plain HTTP. Anything that is set already stays.
 LOCAL = {
     "DJANGO_SETTINGS_MODULE": "chatstore.settings",
@@ -65,7 +65,8 @@ class PortInUseError(Exception):
 
 
 def _serve(port: int) -> None:
-    server = Server(
+    threading.Thread(target=_announce, args=(port,), daemon=True).start()
+    Server(
         "chatstore.serve:worker",
         factory=True,
         address=HOST,
@@ -78,9 +79,7 @@ def _serve(port: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_SECONDS,
         log_enabled=False,
-    )
-    server.on_startup(lambda: _announce(port))
-    server.serve()
+    ).serve()
 
 
 def _refuse_used_port(port: int) -> None:
@@ -96,7 +95,15 @@ def _refuse_used_port(port: int) -> None:
 
 
 def _announce(port: int) -> None:
-    """Where and who. Nothing is left to load: whoever connects from now on is answered."""
+    """Where and who, as soon as somebody listens there; granian does not tell.
+
+    Nothing is left to load then. Until then workers are forked, so this thread does nothing that takes a lock.
+    """
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                break
+        time.sleep(0.02)
     url = f"http://{HOST}:{port}"
     print(f"\nchatstore is at {url}\n  API     {url}/api/v1\n  docs    {url}/api/docs\n  admin   {url}/admin/")  # noqa: T201
     print(f"{development.demo_notice()}Ctrl-C stops it, and its database.", flush=True)  # noqa: T201

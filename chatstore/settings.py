@@ -98,7 +98,7 @@ REDIS_URL = env_str("REDIS_URL")
 CACHES = {
     # Only throttling counts in it. Without Redis the counters are each process's own: docs/operations.md.
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "chatstore.counters.RedisCounters",
         "LOCATION": REDIS_URL,
         # A Redis that hangs must not hold requests up: chatstore.throttling goes on without it.
         "OPTIONS": {"socket_timeout": 0.25, "socket_connect_timeout": 0.25},
@@ -197,6 +197,7 @@ UNFOLD = {
     "SITE_SUBHEADER": "Support",
     "SITE_SYMBOL": "forum",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "href": "data:,"}],  # none: a browser would ask for /favicon.ico
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {

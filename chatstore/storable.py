@@ -57,6 +57,14 @@ def json_from_storable(value: Any) -> Any:
     return value
 
 
+def stored_json(text: str) -> Any:
+    """What JSON text made by the database says, its strings still in their stored form: rendering it gives them back.
+
+    msgspec, because whole numbers beyond 64 bits stay exact (orjson makes floats of them, and refuses 309 digits).
+    """
+    return msgspec.json.decode(text)
+
+
 def answer_from_storable(body: bytes) -> bytes:
     """A rendered JSON answer with every stored escape turned into JSON's own (`\\u0000`, `\\ud800`)."""
     return _STORED_UTF8.sub(rb"\\u\1", body) if MARK_UTF8 in body else body

@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.oidc import read_identity
 from accounts.queries import principal, user_by_oidc, user_by_session
 from accounts.tokens import Claims, our_header, read_access_token
+from chatstore.logs import bind_user
 from chatstore.sql import Row
 
 
@@ -52,6 +53,7 @@ def _live(row: Row | None) -> User:
         raise AccountInactive()
     if not row["is_live"]:
         raise TokenRevoked()
+    bind_user(row["id"])  # every log line from here on says whose request it is
     return principal(row)
 
 

@@ -29,7 +29,7 @@ from chatstore import throttling
 from chatstore.bodies import validated
 from chatstore.problems import Invalid
 from chatstore.rendering import encode_json
-from chatstore.schema import problems
+from chatstore.schema import IF_MATCH, IF_NONE_MATCH, problems
 from chatstore.sql import Row
 
 SECRET = {"Cache-Control": "no-store"}  # RFC 6749, section 5.1: an answer with tokens is nobody's to keep
@@ -45,10 +45,11 @@ class OpenView(APIView):
 
 class RegisterView(OpenView):
     @extend_schema(
+        operation_id="auth_register",
         summary="Create an account",
         tags=["accounts"],
         request=Registration,
-        responses={201: RegistrationOut, **problems(400, 403, 409, 413, 415, 422, 429)},
+        responses={201: RegistrationOut, **problems(403, 409, 429)},
     )
     def post(self, request: Request) -> Response:
         """Create an account and sign in. Closed servers answer 403 `registration_closed`, a known address 409."""
@@ -60,10 +61,11 @@ class RegisterView(OpenView):
 
 class TokenView(OpenView):
     @extend_schema(
+        operation_id="auth_token",
         summary="Sign in",
         tags=["accounts"],
         request=Credentials,
-        responses={200: TokenPair, **problems(400, 401, 413, 415, 422, 429)},
+        responses={200: TokenPair, **problems(401, 429)},
     )
     def post(self, request: Request) -> Response:
         """Exchange e-mail and password for tokens. A refusal is the same, in words and time, whatever its cause.
@@ -85,10 +87,11 @@ class TokenView(OpenView):
 
 class RefreshView(OpenView):
     @extend_schema(
+        operation_id="auth_token_refresh",
         summary="Get the next pair of tokens",
         tags=["accounts"],
         request=Refresh,
-        responses={200: TokenPair, **problems(400, 401, 413, 415, 422, 429)},
+        responses={200: TokenPair, **problems(401, 429)},
     )
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair; it works once, and there is no grace period.
@@ -103,10 +106,11 @@ class RefreshView(OpenView):
 
 class LogoutView(APIView):
     @extend_schema(
+        operation_id="auth_logout",
         summary="Sign out",
         tags=["accounts"],
         request=Refresh,
-        responses={204: None, **problems(400, 413, 415, 422)},
+        responses={204: None},
     )
     def post(self, request: Request) -> Response:
         """End the session of a refresh token, with its access tokens; also 204 when it has ended already."""
@@ -122,7 +126,13 @@ class LogoutView(APIView):
 
 
 class LogoutAllView(APIView):
-    @extend_schema(summary="Sign out everywhere", tags=["accounts"], request=None, responses={204: None})
+    @extend_schema(
+        operation_id="auth_logout_all",
+        summary="Sign out everywhere",
+        tags=["accounts"],
+        request=None,
+        responses={204: None},
+    )
     def post(self, request: Request) -> Response:
         """End every session, and refuse what an identity provider has issued so far, from the next request on."""
         sessions_revoke_all(user_id=_user(request).id)
@@ -130,7 +140,13 @@ class LogoutAllView(APIView):
 
 
 class MeView(APIView):
-    @extend_schema(summary="Your profile", tags=["accounts"], responses={200: UserOut, 304: None})
+    @extend_schema(
+        operation_id="auth_me_retrieve",
+        summary="Your profile",
+        tags=["accounts"],
+        parameters=[IF_NONE_MATCH],
+        responses={200: UserOut, 304: None},
+    )
     def get(self, request: Request) -> Response:
         """Who you are here."""
         body = encode_json(_profile(request))
@@ -140,10 +156,12 @@ class MeView(APIView):
         )
 
     @extend_schema(
+        operation_id="auth_me_update",
         summary="Change your profile",
         tags=["accounts"],
+        parameters=[IF_MATCH],
         request=ProfilePatch,
-        responses={200: UserOut, **problems(400, 412, 413, 415, 422)},
+        responses={200: UserOut},
     )
     def patch(self, request: Request) -> Response:
         """Change your name or language. Other fields in the body mean nothing."""
@@ -158,10 +176,11 @@ class MeView(APIView):
 
 class PasswordView(APIView):
     @extend_schema(
+        operation_id="auth_password",
         summary="Change your password",
         tags=["accounts"],
         request=PasswordChange,
-        responses={200: TokenPair, **problems(400, 403, 413, 415, 422)},
+        responses={200: TokenPair, **problems(403)},
     )
     def post(self, request: Request) -> Response:
         """Change your password. Every session ends, everywhere; you go on with the tokens in the answer.

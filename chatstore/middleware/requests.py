@@ -111,8 +111,8 @@ def _begin(request: HttpRequest) -> None:
 def _give_connection_back() -> None:
     """Into the pool. Django does it once the answer is sent: a slow reader would hold a connection until then."""
     database = connections[DEFAULT_DB_ALIAS]
-    if not database.in_atomic_block:  # as a test's may be; Django's own call is switched off in tests
-        database.close_if_unusable_or_obsolete()
+    if database.connection is not None and not database.in_atomic_block:  # a test's transaction goes on
+        database.close()
 
 
 def _bind_user(request: HttpRequest) -> None:

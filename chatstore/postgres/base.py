@@ -1,11 +1,20 @@
-"""Django's PostgreSQL backend, told two things: keys of owned tables are composite, and foreign keys cascade."""
+"""Django's PostgreSQL backend, told three things: keys of owned tables are composite, foreign keys cascade, and while
+the server is away nobody waits for it twice.
+"""
 
+import time
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.backends.ddl_references import Statement
 from django.db.backends.postgresql import base, features, schema
+from psycopg import OperationalError
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
+from psycopg_pool import PoolTimeout
+
+OUTAGE_SECONDS = 1.0  # how long a server that was found away is taken to be away
 
 
 class DatabaseFeatures(features.DatabaseFeatures):
@@ -25,9 +34,39 @@ class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
         return statement
 
 
+class Outage:
+    """Whether the server was found away a moment ago, in this process.
+
+    Each request would otherwise wait out the pool's whole timeout, until every thread of the process stands there and
+    not even `/healthz` is answered.
+    """
+
+    until = 0.0
+
+    @classmethod
+    def is_known(cls) -> bool:
+        return time.monotonic() < cls.until
+
+    @classmethod
+    def note(cls, params: dict[str, Any]) -> None:
+        """After a wait in vain. A pool that is merely busy is none: the server itself is asked (libpq's PQping)."""
+        where = {name: params[name] for name in ("host", "port", "dbname", "user") if name in params}
+        if PGconn.ping(make_conninfo(**where, connect_timeout=2).encode()) != Ping.OK:
+            cls.until = time.monotonic() + OUTAGE_SECONDS
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     features_class = DatabaseFeatures
     SchemaEditorClass = DatabaseSchemaEditor
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        if self.pool and Outage.is_known():
+            raise OperationalError("the database was away a moment ago")
+        try:
+            return super().get_new_connection(conn_params)
+        except PoolTimeout:
+            Outage.note(self.get_connection_params())
+            raise
 
     def get_connection_params(self) -> dict[str, Any]:
         """The session's timeouts travel with the connection: a `SET` for each would be a round trip."""

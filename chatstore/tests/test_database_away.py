@@ -106,6 +106,8 @@ def test_an_outage_is_a_503_and_ends_by_itself(home, port):
             assert "postgres" not in body.decode().lower()
             assert seconds < 5
     assert ask(port, "/healthz")[0] == 200
+    waited = [ask(port, "/api/v1/plain")[3] for _ in range(20)]
+    assert sum(waited) < 10, "each waits for the whole timeout of the pool (1 s), and threads would run out"
     status, headers, body, seconds = ask(port, "/readyz")
     assert (status, json.loads(body)["checks"], headers["Retry-After"]) == (503, {"database": "failed"}, "5")
     assert seconds < 2.5

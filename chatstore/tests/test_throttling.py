@@ -47,7 +47,7 @@ def counters(request, settings):
     """Both caches; nothing is remembered of earlier tests."""
     if request.param == "redis":
         url = request.getfixturevalue("redis_url")
-        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}}
+        settings.CACHES = {"default": {"BACKEND": "chatstore.counters.RedisCounters", "LOCATION": url}}
     cache.clear()
     throttling._past_count.cache_clear()
     return request.param
@@ -230,7 +230,7 @@ def test_a_spoofed_header_gains_nothing(settings, rate):
 def test_without_redis_everything_passes_with_a_warning_a_minute(settings, rate, capfd, monkeypatch):
     settings.CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "chatstore.counters.RedisCounters",
             "LOCATION": f"redis://127.0.0.1:{_free_port()}/0",
             "OPTIONS": {"socket_timeout": 0.25, "socket_connect_timeout": 0.25},
         }
@@ -248,7 +248,7 @@ def test_after_an_outage_redis_counts_again(settings, rate, redis_url, monkeypat
     monkeypatch.setattr(throttling, "_outage", throttling._Outage())
     monkeypatch.setattr(throttling, "PAUSE", 0.2)
     rate(1)
-    options = {"BACKEND": "django.core.cache.backends.redis.RedisCache"}
+    options = {"BACKEND": "chatstore.counters.RedisCounters"}
     settings.CACHES = {"default": {**options, "LOCATION": f"redis://127.0.0.1:{_free_port()}/0"}}
     name = str(uuid.uuid4())
     assert passes(3, name) == 3

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
 from msgspec import UNSET
 
 from chatstore.owned import new_id
 from chatstore.problems import IdTaken, PreconditionFailed
 from chatstore.sql import Row
-from chatstore.storable import answer_from_storable, json_to_storable
+from chatstore.storable import json_from_storable, json_to_storable, stored_json
 from conversations.actions.changes import Write
 from conversations.actions.conversations import FIELDS, conversation_update, conversation_values, refuse_stale
 from conversations.actions.idempotency import Once
@@ -153,7 +152,7 @@ def common_beginning(path: Sequence[dict[str, Any]], drafts: Sequence[MessageDra
 
 
 def _decoded(message: BranchMessage) -> dict[str, Any]:
-    row: dict[str, Any] = orjson.loads(answer_from_storable(message.text.encode()))
+    row: dict[str, Any] = json_from_storable(stored_json(message.text))
     return row
 
 

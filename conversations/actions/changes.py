@@ -52,7 +52,10 @@ class Write:
     def run(self, params: Params, *, once: Once | None = None) -> list[Row]:
         """The rows of its final SELECT. Raises AnswerGiven when this request was answered before."""
         try:
-            rows = write(self.kept, {**params, **once.params(self.status)}) if once else write(self.plain, params)
+            if once:  # a repeat meets the key of the first run, and gets its answer
+                rows = write(self.kept, {**params, **once.params(self.status)}, repeatable=True)
+            else:
+                rows = write(self.plain, params)
         except IntegrityError as error:
             diagnostics = getattr(error.__cause__, "diag", None)
             if once and getattr(diagnostics, "constraint_name", "") == "conversations_idempotencykey_pkey":

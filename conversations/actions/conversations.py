@@ -92,7 +92,7 @@ def conversation_create(*, user_id: UUID, draft: ConversationDraft, once: Once |
 
 
 def _create_params(draft: ConversationDraft) -> dict[str, Any]:
-    batch = batch_of(draft.messages, follows=False).params()
+    batch = batch_of(draft.messages, follows=False, is_whole=True).params()
     given = to_storable(draft.title or "")
     return {
         **batch,

@@ -10,7 +10,7 @@ from chatstore.owned import new_id
 from chatstore.storable import json_to_storable, to_storable
 from conversations.actions.titles import title_from
 from conversations.drafts import MessageDraft
-from conversations.problems import ParentIsItself
+from conversations.problems import ParentIsItself, ParentNotFound
 
 # One line a column: what the drafts bring, and as what PostgreSQL reads it.
 FIELDS = {
@@ -89,11 +89,13 @@ class Batch(NamedTuple):
         }
 
 
-def batch_of(drafts: Sequence[MessageDraft], *, after: UUID | None = None, follows: bool = True) -> Batch:
+def batch_of(
+    drafts: Sequence[MessageDraft], *, after: UUID | None = None, follows: bool = True, is_whole: bool = False
+) -> Batch:
     """The drafts in order, each after the one before unless it names another parent.
 
-    The first follows the conversation's current message, or `after` when `follows` is false.
-    Raises ParentIsItself.
+    The first follows the conversation's current message, or `after` when `follows` is false. `is_whole` says that there
+    are no other messages to follow. Raises ParentIsItself, ParentNotFound.
     """
     rows: list[dict[str, Any]] = []
     known: set[UUID] = set()
@@ -105,6 +107,9 @@ def batch_of(drafts: Sequence[MessageDraft], *, after: UUID | None = None, follo
         parent = previous if draft.parent_id is UNSET else draft.parent_id
         if parent == message_id:
             raise ParentIsItself(pointer=f"/messages/{ordinal}/parent_id" if len(drafts) > 1 else "/parent_id")
+        if is_whole and parent is not None and parent not in known:
+            # The database would take two messages that follow each other: their keys hold once both are there.
+            raise ParentNotFound(pointer=f"/messages/{ordinal}/parent_id")
         is_chain = is_chain and (not rows or parent == previous)
         if parent is not None and parent not in known:
             parents.append(parent)

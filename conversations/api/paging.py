@@ -67,6 +67,8 @@ def query_time(request: Request, name: str) -> datetime | None:
     text = request.query_params.get(name)
     if text is None:
         return None
+    if not text.isascii() or not text.isprintable():  # digits of other scripts; a NUL at the end is overlooked
+        raise query_invalid(name, "Expected an ISO 8601 date and time.")
     try:
         # A "+" that was not percent-encoded arrives as a blank before the offset.
         moment = parse_datetime(_OFFSET.sub(r"+\1", text)) or parse_datetime(f"{text}T00:00:00Z")

@@ -1,7 +1,13 @@
 """The query parameters and headers, for the schema."""
 
+from typing import Any
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter as P
+from drf_spectacular.utils import OpenApiResponse
+
+from chatstore.schema import IF_MATCH as IF_MATCH
+from chatstore.schema import IF_NONE_MATCH as IF_NONE_MATCH
 
 IDEMPOTENCY_KEY = P(
     "Idempotency-Key",
@@ -9,13 +15,27 @@ IDEMPOTENCY_KEY = P(
     P.HEADER,
     description="The same key with the same request is carried out once; later ones get the first answer.",
 )
-IF_MATCH = P("If-Match", str, P.HEADER, description="An ETag: 412 when it has changed since.")
-IF_NONE_MATCH = P("If-None-Match", str, P.HEADER, description="An ETag: 304 when it has not changed since.")
-CURSOR = P("cursor", str, description="From `next` or `previous`; opaque.")
-OFFSET = P("offset", {"type": "integer", "minimum": 0, "default": 0}, description="Instead of a cursor.")
+CURSOR = P("cursor", str, description="From `next` or `previous`; opaque, and good for this user and this query only.")
+_LARGEST = 2**31 - 1
+OFFSET = P(
+    "offset",
+    {"type": "integer", "minimum": 0, "maximum": _LARGEST, "default": 0},
+    description="How many to skip; with a cursor it means nothing.",
+)
 PERMANENT = P("permanent", bool, description="true: for good, at once.")
-MAX_TOKENS = P("max_tokens", {"type": "integer", "minimum": 1}, description="At most so many tokens in all.")
-FORMAT = P("format", str, enum=["openai", "native"], default="openai")
+MAX_TOKENS = P(
+    "max_tokens",
+    {"type": "integer", "minimum": 1, "maximum": _LARGEST},
+    description="At most so many tokens in all.",
+)
+FORMAT = P(
+    "format",
+    str,
+    enum=["openai", "native"],
+    default="openai",
+    description="`openai`: as chat completions take it; `native`: messages as everywhere in this API.",
+)
+INCLUDE_HIDDEN = P("include_hidden", bool, description="Default: false.")
 INCLUDE = P("include", str, enum=["messages"], description="Adds the messages of the active branch.")
 
 
@@ -23,17 +43,23 @@ def limit(default: int, maximum: int) -> P:
     return P("limit", {"type": "integer", "minimum": 1, "maximum": maximum, "default": default})
 
 
+def there_already(shape: Any) -> OpenApiResponse:
+    """The answer to a POST that brought an id which is there already, with the same content."""
+    return OpenApiResponse(shape, description="It was there already, the same: nothing was done")
+
+
+_TEXT = {"type": "string", "maxLength": 1_000}
 LIST_FILTERS = [
     P("archived", bool, description="Default: false."),
-    P("starred", bool),
-    P("tag", str),
-    P("model", str),
+    P("starred", bool, description="Only those that are, or are not."),
+    P("tag", _TEXT, description="Only those with this tag."),
+    P("model", _TEXT, description="Only those of this model."),
     P("created_after", OpenApiTypes.DATETIME),
     P("created_before", OpenApiTypes.DATETIME),
     P("updated_after", OpenApiTypes.DATETIME),
     P("updated_before", OpenApiTypes.DATETIME),
     P("deleted", bool, description="true: the trash."),
-    P("q", str, description="Part of the title."),
+    P("q", _TEXT, description="Part of the title, in any case."),
     P(
         "ordering",
         str,
@@ -42,7 +68,7 @@ LIST_FILTERS = [
     ),
 ]
 HISTORY = [
-    P("order", str, enum=["asc", "desc"], default="asc"),
+    P("order", str, enum=["asc", "desc"], default="asc", description="`asc`: oldest first."),
     P("branch", str, description="`all` for the whole tree, or the id of a message for the branch that leads to it."),
-    P("include_hidden", bool, description="Default: false."),
+    INCLUDE_HIDDEN,
 ]

@@ -3,10 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from chatstore.sql import Row, fetch_all
-from chatstore.storable import answer_from_storable
+from chatstore.storable import stored_json
 from conversations.queries.columns import MESSAGE
 from conversations.queries.standing import refuse_conversation
 
@@ -107,7 +105,7 @@ def _native(row: Row) -> Row:
 
 
 def _openai(row: Row) -> dict[str, Any]:
-    structure = orjson.loads(answer_from_storable(row["c_structure"].encode()))
+    structure = stored_json(row["c_structure"])
     message: dict[str, Any] = {"role": row["role"], "content": row["content"]}
     parts = structure["parts"]
     if isinstance(parts, list) and all(isinstance(part, dict) and part.get("type") in PART_TYPES for part in parts):

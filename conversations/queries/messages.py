@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
 from msgspec import UNSET, to_builtins
 
 from chatstore.sql import Row, fetch_all, fetch_one
-from chatstore.storable import answer_from_storable
+from chatstore.storable import json_from_storable, stored_json
 from conversations.drafts import ConversationDraft, MessageDraft
 from conversations.queries.columns import CONVERSATION, MESSAGE
 from conversations.queries.standing import refuse_conversation, refuse_message
@@ -51,7 +50,7 @@ def messages_by_id(*, user_id: UUID, conversation_id: UUID, ids: Sequence[UUID])
 
 def same_as_drafts(rows: Sequence[Row], drafts: Sequence[MessageDraft]) -> bool:
     """Whether the stored messages say what the drafts say."""
-    stored = (orjson.loads(answer_from_storable(row["shown"].encode())) for row in rows)
+    stored = (json_from_storable(stored_json(row["shown"])) for row in rows)
     return all(
         same_as_draft(message, draft) and _same_parent(message, draft)
         for message, draft in zip(stored, drafts, strict=True)
@@ -89,8 +88,8 @@ def conversation_as_made(*, user_id: UUID, conversation_id: UUID, draft: Convers
     row = fetch_one(CONVERSATION_AS_MADE, params)
     if row is None:
         refuse_conversation(user_id=user_id, conversation_id=conversation_id)
-    shown = orjson.loads(answer_from_storable(row.pop("shown").encode()))
-    messages = orjson.loads(answer_from_storable((row.pop("messages") or "[]").encode()))
+    shown = json_from_storable(stored_json(row.pop("shown")))
+    messages = json_from_storable(stored_json(row.pop("messages") or "[]"))
     return row, (
         shown["title"] == (draft.title or "" if draft.title or not shown["title_is_generated"] else shown["title"])
         and (shown["model"], shown["metadata"], set(shown["tags"])) == (draft.model, draft.metadata, set(draft.tags))

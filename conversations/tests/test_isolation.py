@@ -277,7 +277,8 @@ def test_a_cursor_with_any_character_changed_is_refused(owner, pages):
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "AAAA", "\0", "\ud800", "é", "==", "a" * 10_000, "' OR 1=1 --", "../..", "1", '["n",[1]]', "null"]
+    "cursor",
+    ["", "x", "AAAA", "\0", "\ud800", "é", "==", "a" * 10_000, "' OR 1=1 --", "../..", "1", '["n",[1]]', "null"],
 )
 def test_what_is_no_cursor_is_refused(owner, pages, cursor):
     for url in pages:
@@ -352,7 +353,9 @@ def test_a_tag_that_is_not_the_current_one_changes_nothing_and_saves_nothing(own
 
 def test_anothers_tag_opens_nothing(owner, stranger, theirs, own):
     url = f"{LIST}/{theirs[0]}"
-    tags = [owner.get(path)["ETag"] for path in (url, f"{url}/messages", f"{url}/context", f"{url}/messages/{theirs[1]}")]
+    tags = [
+        owner.get(path)["ETag"] for path in (url, f"{url}/messages", f"{url}/context", f"{url}/messages/{theirs[1]}")
+    ]
     with unchanged:
         for tag in tags:
             for path in (url, f"{url}/messages", f"{url}/context", f"{url}/exchanges", f"{url}/messages/{theirs[1]}"):

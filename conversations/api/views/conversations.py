@@ -18,6 +18,7 @@ from conversations.actions.conversations import (
     conversation_trash,
     conversation_update,
 )
+from conversations.api import examples
 from conversations.api import parameters as p
 from conversations.api.actor import actor_id
 from conversations.api.base import ApiViewSet, answer, once
@@ -30,13 +31,15 @@ from conversations.queries.branches import conversation_with_branch
 from conversations.queries.conversations import ListRequest, conversation_get, conversation_page
 
 
+@extend_schema(tags=["conversations"])
 class ConversationViewSet(ApiViewSet):
     """A person's conversations: never anybody else's."""
 
     @extend_schema(
+        operation_id="conversations_list",
         summary="List conversations",
         parameters=[p.limit(20, 100), p.OFFSET, p.CURSOR, *p.LIST_FILTERS, p.IF_NONE_MATCH],
-        responses={200: ConversationList, 304: None, **problems(400, 422)},
+        responses={200: ConversationList, 304: None},
     )
     def list(self, request: Request) -> Response:
         """Summaries, newest activity first."""
@@ -68,10 +71,12 @@ class ConversationViewSet(ApiViewSet):
         )
 
     @extend_schema(
+        operation_id="conversations_create",
         summary="Create a conversation",
         parameters=[p.IDEMPOTENCY_KEY],
         request=ConversationDraft,
-        responses={201: ConversationOut, 200: ConversationOut, **problems(400, 409, 413, 415, 422)},
+        responses={201: ConversationOut, 200: p.there_already(ConversationOut)},
+        examples=examples.CONVERSATION_CREATE,
     )
     def create(self, request: Request) -> Response:
         """With `messages`, all of them in one transaction. An `id` of the client's own makes a repeat harmless."""
@@ -80,9 +85,10 @@ class ConversationViewSet(ApiViewSet):
         return answer(row, status=201 if is_new else 200, location=f"/api/v1/conversations/{row['id']}")
 
     @extend_schema(
+        operation_id="conversations_retrieve",
         summary="Read a conversation",
-        parameters=[p.INCLUDE, p.IF_NONE_MATCH],
-        responses={200: ConversationOut, 304: None, **problems(403, 404)},
+        parameters=[p.INCLUDE, p.INCLUDE_HIDDEN, p.IF_NONE_MATCH],
+        responses={200: ConversationOut, 304: None},
     )
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One conversation; `include=messages` adds its active branch."""
@@ -98,10 +104,12 @@ class ConversationViewSet(ApiViewSet):
         return not_modified(tag) if is_unchanged(request, tag) else Response(row, headers={"ETag": tag})
 
     @extend_schema(
+        operation_id="conversations_update",
         summary="Change a conversation",
         parameters=[p.IF_MATCH],
         request=ConversationPatch,
-        responses={200: ConversationOut, **problems(400, 403, 404, 412, 415, 422)},
+        responses={200: ConversationOut},
+        examples=examples.CONVERSATION_UPDATE,
     )
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """What is absent stays."""
@@ -113,10 +121,12 @@ class ConversationViewSet(ApiViewSet):
         )
 
     @extend_schema(
+        operation_id="conversations_replace",
         summary="Replace a conversation's messages",
         parameters=[p.IF_MATCH],
         request=ConversationReplacement,
-        responses={200: ConversationOut, **problems(400, 403, 404, 409, 412, 413, 415, 422)},
+        responses={200: ConversationOut, **problems(409)},
+        examples=examples.CONVERSATION_REPLACE,
     )
     def update(self, request: Request, pk: UUID) -> Response:
         """As PATCH; with `messages` the active branch becomes equal to that list, and nothing is deleted."""
@@ -131,9 +141,10 @@ class ConversationViewSet(ApiViewSet):
         )
 
     @extend_schema(
+        operation_id="conversations_delete",
         summary="Delete a conversation",
         parameters=[p.IF_MATCH, p.PERMANENT],
-        responses={204: None, **problems(403, 404, 412)},
+        responses={204: None},
     )
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Into the trash; with `permanent=true` for good."""
@@ -142,10 +153,11 @@ class ConversationViewSet(ApiViewSet):
         return Response(status=204)
 
     @extend_schema(
+        operation_id="conversations_restore",
         summary="Restore a conversation",
         parameters=[p.IDEMPOTENCY_KEY],
         request=None,
-        responses={200: ConversationOut, **problems(403, 404)},
+        responses={200: ConversationOut},
     )
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: UUID) -> Response:
@@ -153,10 +165,11 @@ class ConversationViewSet(ApiViewSet):
         return answer(conversation_restore(user_id=actor_id(request), conversation_id=pk, once=once(request)))
 
     @extend_schema(
+        operation_id="conversations_fork",
         summary="Fork a conversation",
         parameters=[p.IDEMPOTENCY_KEY],
         request=ForkDraft,
-        responses={201: ConversationOut, **problems(400, 403, 404, 409, 415, 422)},
+        responses={201: ConversationOut},
     )
     @action(detail=True, methods=["post"])
     def fork(self, request: Request, pk: UUID) -> Response:

@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chatstore.bodies import validated
-from chatstore.schema import problems
 from conversations.actions.messages import (
     message_append,
     message_delete,
@@ -17,6 +16,7 @@ from conversations.actions.messages import (
     message_update,
     messages_append,
 )
+from conversations.api import examples
 from conversations.api import parameters as p
 from conversations.api.actor import actor_id
 from conversations.api.base import ApiViewSet, answer, once
@@ -36,13 +36,15 @@ def _either(name: str, *shapes: type[msgspec.Struct]) -> PolymorphicProxySeriali
     return PolymorphicProxySerializer(name, list(shapes), None)  # type: ignore[arg-type]
 
 
+@extend_schema(tags=["messages"])
 class MessageViewSet(ApiViewSet):
     """The messages of one conversation."""
 
     @extend_schema(
+        operation_id="messages_list",
         summary="Read messages",
         parameters=[p.limit(50, 500), p.OFFSET, p.CURSOR, *p.HISTORY, p.IF_NONE_MATCH],
-        responses={200: MessageList, 304: None, **problems(400, 403, 404, 422)},
+        responses={200: MessageList, 304: None},
     )
     def list(self, request: Request, conversation_id: UUID) -> Response:
         """The active branch, oldest first; another branch, or the whole tree, with `branch`."""
@@ -78,14 +80,15 @@ class MessageViewSet(ApiViewSet):
         )
 
     @extend_schema(
+        operation_id="messages_append",
         summary="Append a message, or a turn",
         parameters=[p.IDEMPOTENCY_KEY],
         request=_either("MessageOrTurn", MessageDraft, MessagesDraft),
         responses={
             201: _either("MessageOrMessages", MessageOut, MessagesOut),
-            200: _either("MessageOrMessages", MessageOut, MessagesOut),
-            **problems(400, 403, 404, 409, 413, 415, 422),
+            200: p.there_already(_either("MessageOrMessages", MessageOut, MessagesOut)),
         },
+        examples=examples.MESSAGES_APPEND,
     )
     def create(self, request: Request, conversation_id: UUID) -> Response:
         """One message, or `{"messages": […]}`: all of them in order, or none."""
@@ -105,20 +108,24 @@ class MessageViewSet(ApiViewSet):
         return answer(row, status=201 if is_new else 200, location=location)
 
     @extend_schema(
+        operation_id="messages_retrieve",
         summary="Read a message",
         parameters=[p.IF_NONE_MATCH],
-        responses={200: MessageOut, 304: None, **problems(403, 404)},
+        responses={200: MessageOut, 304: None},
     )
     def retrieve(self, request: Request, conversation_id: UUID, pk: UUID) -> Response:
+        """One message, on whichever branch it is."""
         row = message_get(user_id=actor_id(request), conversation_id=conversation_id, message_id=pk)
         tag = etag(row["version"])
         return not_modified(tag) if is_unchanged(request, tag) else answer(row)
 
     @extend_schema(
+        operation_id="messages_update",
         summary="Edit a message",
         parameters=[p.IF_MATCH],
         request=MessagePatch,
-        responses={200: MessageOut, **problems(400, 403, 404, 412, 413, 415, 422)},
+        responses={200: MessageOut},
+        examples=examples.MESSAGE_UPDATE,
     )
     def partial_update(self, request: Request, conversation_id: UUID, pk: UUID) -> Response:
         """In place; to keep the old text, append a branch instead."""
@@ -134,9 +141,10 @@ class MessageViewSet(ApiViewSet):
         )
 
     @extend_schema(
+        operation_id="messages_delete",
         summary="Delete a message",
         parameters=[p.IF_MATCH],
-        responses={204: None, **problems(403, 404, 412)},
+        responses={204: None},
     )
     def destroy(self, request: Request, conversation_id: UUID, pk: UUID) -> Response:
         """Into the trash: it disappears from every branch; what follows it stays where it is."""
@@ -149,10 +157,11 @@ class MessageViewSet(ApiViewSet):
         return Response(status=204)
 
     @extend_schema(
+        operation_id="messages_restore",
         summary="Restore a message",
         parameters=[p.IDEMPOTENCY_KEY],
         request=None,
-        responses={200: MessageOut, **problems(403, 404)},
+        responses={200: MessageOut},
     )
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, conversation_id: UUID, pk: UUID) -> Response:
@@ -164,9 +173,10 @@ class MessageViewSet(ApiViewSet):
         )
 
     @extend_schema(
+        operation_id="messages_context",
         summary="Read the context for a model",
         parameters=[p.limit(20, 500), p.MAX_TOKENS, p.FORMAT, p.IF_NONE_MATCH],
-        responses={200: ContextOut, 304: None, **problems(403, 404, 422)},
+        responses={200: ContextOut, 304: None},
     )
     @action(detail=False, methods=["get"])
     def context(self, request: Request, conversation_id: UUID) -> Response:
@@ -186,9 +196,10 @@ class MessageViewSet(ApiViewSet):
         )
 
     @extend_schema(
+        operation_id="messages_exchanges",
         summary="Read question and answer pairs",
         parameters=[p.limit(100, 500), p.OFFSET, p.CURSOR, p.IF_NONE_MATCH],
-        responses={200: ExchangeList, 304: None, **problems(403, 404, 422)},
+        responses={200: ExchangeList, 304: None},
     )
     @action(detail=False, methods=["get"])
     def exchanges(self, request: Request, conversation_id: UUID) -> Response:
