@@ -19,6 +19,16 @@ USER_BY_SESSION = """
      WHERE u.id = %(user_id)s
 """
 
+# The same as a condition of a hot statement, which then needs no round trip before it. Parameters `user` and `session`;
+# without a session the caller was checked already. Uses the same two keys.
+CALLER_IS_LIVE = """
+    (%(session)s::uuid IS NULL OR EXISTS (
+        SELECT FROM accounts_user u
+          JOIN accounts_session s ON s.user_id = u.id AND s.security_stamp = u.security_stamp
+         WHERE u.id = %(user)s AND u.is_active AND s.user_id = %(user)s AND s.id = %(session)s::uuid
+           AND s.revoked_at IS NULL AND s.expires_at > statement_timestamp()))
+"""
+
 # Uses user_oidc_known; its condition must stand here for the planner to see that.
 USER_BY_OIDC = """
     SELECT id, email, is_active, is_staff, is_superuser,

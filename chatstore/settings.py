@@ -160,7 +160,8 @@ LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", "UTC", True, True
 
 DATA_DIR = Path(env_str("CHATSTORE_DATA_DIR", str(BASE_DIR / "var"))).resolve()
 STATIC_URL, STATIC_ROOT = "/static/", BASE_DIR / "static"
-WHITENOISE_USE_FINDERS = DEBUG  # production serves what `collectstatic` gathered
+# Production serves what `collectstatic` gathered; `make run` has gathered nothing.
+WHITENOISE_USE_FINDERS = env_bool("CHATSTORE_STATIC_FINDERS", DEBUG)
 WHITENOISE_AUTOREFRESH = False
 
 REST_FRAMEWORK = {

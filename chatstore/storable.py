@@ -17,13 +17,16 @@ MARK = "\ufdd0"
 MARK_UTF8 = MARK.encode()
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff\ufdd0]")
+_ESCAPES = {code: f"{MARK}{code:04x}" for code in (0, 0xFDD0, *range(0xD800, 0xE000))}
 _STORED = re.compile(MARK + "([0-9a-f]{4})")
-_STORED_UTF8 = re.compile(MARK_UTF8 + b"([0-9a-f]{4})")
+_STORED_UTF8 = re.compile(MARK_UTF8 + b"(?=[0-9a-f]{4})")
+_FOREIGN_UTF8 = re.compile(MARK_UTF8 + b"(?![0-9a-f]{4})")
 
 
 def to_storable(text: str) -> str:
     """The text with what PostgreSQL refuses escaped; the same object when there is nothing to escape."""
-    return _UNSTORABLE.sub(lambda found: f"{MARK}{ord(found[0]):04x}", text)
+    # A million of them are 0.1 s so; calling a function for each is 2.
+    return text.translate(_ESCAPES) if _UNSTORABLE.search(text) else text
 
 
 def from_storable(text: str) -> str:
@@ -67,7 +70,9 @@ def stored_json(text: str) -> Any:
 
 def answer_from_storable(body: bytes) -> bytes:
     """A rendered JSON answer with every stored escape turned into JSON's own (`\\u0000`, `\\ud800`)."""
-    return _STORED_UTF8.sub(rb"\\u\1", body) if MARK_UTF8 in body else body
+    if MARK_UTF8 not in body:
+        return body
+    return _STORED_UTF8.sub(rb"\\u", body) if _FOREIGN_UTF8.search(body) else body.replace(MARK_UTF8, rb"\u")
 
 
 def _escaped(value: Any) -> Any:

@@ -16,6 +16,7 @@ import functools
 import hashlib
 import ipaddress
 import math
+import sys
 import threading
 import time
 from base64 import urlsafe_b64encode
@@ -25,11 +26,9 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.cache import cache, caches
 from django.http import HttpRequest
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from chatstore.counters import RedisCounters
 from chatstore.logs import get_logger
 from chatstore.problems import Throttled
 from chatstore.throttle_rates import Rate
@@ -41,7 +40,6 @@ log = get_logger("chatstore.throttling")
 
 PAUSE = 5.0  # seconds without asking a cache that failed: each attempt may cost its whole timeout
 WARN_EVERY = 60.0
-AWAY = (RedisError, OSError)
 
 
 def check(scope: str, *ident: str) -> None:
@@ -124,9 +122,15 @@ def _seconds_to_wait(scope: str, ident: tuple[str, ...], *, count: bool) -> int:
         return _until_free(rate, elapsed, before, now if count else now - 1)
     except ValueError:  # the counter expired between two commands: a new window has begun
         return 1
-    except AWAY:
+    except _away():
         _outage.begins()
         return 0
+
+
+def _away() -> tuple[type[Exception], ...]:
+    """What a cache that is away raises. Redis's client costs half a second of a start: not loaded to be caught."""
+    redis = sys.modules.get("redis.exceptions")
+    return (OSError, redis.RedisError) if redis else (OSError,)
 
 
 def _until_free(rate: Rate, elapsed: float, before: int, now: int) -> int:
@@ -141,8 +145,8 @@ def _until_free(rate: Rate, elapsed: float, before: int, now: int) -> int:
 
 def _increment(key: str, lifetime: int) -> int:
     store = caches["default"]
-    if isinstance(store, RedisCounters):
-        return store.count(key, lifetime)
+    if hasattr(store, "count"):  # chatstore.counters.RedisCounters: one round trip
+        return int(store.count(key, lifetime))
     try:
         return int(cache.incr(key))
     except ValueError:  # the first of its window; of several at once one adds it, and the others count on

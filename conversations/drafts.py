@@ -135,6 +135,8 @@ def _check_free_fields(draft: Any) -> None:
         if value:
             free_json(value, f"/{name}")
     cost = getattr(draft, "cost_cents", None)
-    if isinstance(cost, Decimal) and not (cost.is_finite() and 0 <= cost < MAX_COST and cost.as_tuple().exponent >= -100):
+    if isinstance(cost, Decimal) and not (
+        cost.is_finite() and 0 <= cost < MAX_COST and cost.as_tuple().exponent >= -100
+    ):
         # PostgreSQL refuses 1e-20000; what is beyond 8 places is rounded.
         raise ValueError("`cost_cents` is a number from 0 to 100,000,000,000")

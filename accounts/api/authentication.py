@@ -1,6 +1,8 @@
 """Who is asking: the bearer token of a request (RFC 6750), checked in one round trip."""
 
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -40,6 +42,39 @@ class BearerAuthentication(BaseAuthentication):
         return REALM
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom the signature of a token names. Whether the session still lives is not known yet."""
+
+    pk: UUID
+    session_id: UUID
+
+    is_authenticated = True
+    is_anonymous = False
+
+
+class SignedBearerAuthentication(BearerAuthentication):
+    """For views whose statement asks for the session itself (`queries.CALLER_IS_LIVE`): `request.user` is a Caller.
+
+    Such a view gives nothing away before that statement has found rows, and calls `confirm` before it refuses.
+    """
+
+    def authenticate(self, request: Request) -> Any:
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token.isascii() or (settings.OIDC_ISSUER and our_header(token) is None):
+            return super().authenticate(request)
+        claims = read_access_token(token)
+        bind_user(claims.user_id)
+        return Caller(claims.user_id, claims.session_id), claims
+
+
+def confirm(user: Any) -> None:
+    """Raise errors.Unauthorised if this is a Caller whose session has ended."""
+    if isinstance(user, Caller):
+        _live(user_by_session(user_id=user.pk, session_id=user.session_id))
+
+
 def _row_of_identity(token: str) -> Row | None:
     identity = read_identity(token)
     known = user_by_oidc(issuer=identity.issuer, subject=identity.subject, issued_at=identity.issued_at)
@@ -61,6 +96,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     """The security scheme of the OpenAPI document."""
 
     target_class = BearerAuthentication
+    match_subclasses = True
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

@@ -219,7 +219,12 @@ RESTORE = Write(
          WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NOT NULL
         RETURNING c.*
     ), {_CHANGED}""",
-    f"SELECT {_SHOWN}, c.version FROM touched c",
+    # One that is not in the trash is given as it is, without a second statement.
+    f"""
+    SELECT {_SHOWN}, c.version, true AS is_restored FROM touched c
+     UNION ALL
+    SELECT {_SHOWN}, c.version, false FROM conversations_conversation c
+     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL""",
     answer=_ANSWER.format(source="touched"),
     about="%(conversation)s::uuid",
     status=200,
@@ -252,7 +257,12 @@ def conversation_trash(*, user_id: UUID, conversation_id: UUID, versions: Sequen
 def conversation_restore(*, user_id: UUID, conversation_id: UUID, once: Once | None = None) -> Row:
     """Back from the trash, with its messages; one that is not in it is given as it is."""
     rows = RESTORE.run({"user": user_id, "conversation": conversation_id}, once=once)
-    return rows[0] if rows else conversation_get(user_id=user_id, conversation_id=conversation_id)
+    if not rows:
+        refuse_stale(user_id, conversation_id, None)
+        return conversation_get(user_id=user_id, conversation_id=conversation_id)  # another request was faster
+    if not rows[0].pop("is_restored"):
+        raise_answer_given(user_id=user_id, once=once)
+    return rows[0]
 
 
 def conversation_delete(*, user_id: UUID, conversation_id: UUID, versions: Sequence[int] | None = None) -> None:

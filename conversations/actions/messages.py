@@ -8,6 +8,8 @@ from uuid import UUID
 from django.db import IntegrityError
 from msgspec import UNSET
 
+from accounts.errors import TokenRevoked
+from accounts.queries import CALLER_IS_LIVE
 from chatstore.problems import IdTaken, PreconditionFailed
 from chatstore.sql import Row
 from chatstore.storable import json_to_storable, to_storable
@@ -29,11 +31,11 @@ from conversations.queries.standing import (
 # The conversation is locked first, so that appends to it queue here and each sees the leaf the one before it left.
 # Their times go up by at least a microsecond, whatever the clock does: reading order is the order of the tree. An
 # import may have brought times of the far future: nothing is dated after those, and the branch is walked from now on.
-TARGET = """
+TARGET = f"""
     target AS (
         SELECT c.id, c.current_message_id, c.last_message_at
           FROM conversations_conversation c
-         WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+         WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL AND {CALLER_IS_LIVE}
            FOR NO KEY UPDATE
     ),
     orphans AS (
@@ -89,32 +91,49 @@ APPEND_MANY = Write("message_append", _HEAD, INSERTED, answer=MANY_ANSWER, about
 
 
 def message_append(
-    *, user_id: UUID, conversation_id: UUID, draft: MessageDraft, once: Once | None = None
+    *,
+    user_id: UUID,
+    conversation_id: UUID,
+    draft: MessageDraft,
+    session_id: UUID | None = None,
+    once: Once | None = None,
 ) -> tuple[Row, bool]:
     """Add one message: the row, and whether it is new. One whose id is there already, with the same content, is not.
 
     Raises ConversationNotFound, ConversationForbidden, ConversationInTrash, ParentNotFound, ParentIsItself, IdTaken,
     IdempotencyKeyReused, AnswerGiven.
     """
-    rows, is_new = _append(APPEND_ONE, user_id, conversation_id, [draft], once)
+    rows, is_new = _append(APPEND_ONE, user_id, conversation_id, [draft], session_id, once)
     return rows[0], is_new
 
 
 def messages_append(
-    *, user_id: UUID, conversation_id: UUID, drafts: Sequence[MessageDraft], once: Once | None = None
+    *,
+    user_id: UUID,
+    conversation_id: UUID,
+    drafts: Sequence[MessageDraft],
+    session_id: UUID | None = None,
+    once: Once | None = None,
 ) -> tuple[list[Row], bool]:
     """Add a turn or a batch, in order, all or nothing. Returns and raises as `message_append`."""
-    return _append(APPEND_MANY, user_id, conversation_id, drafts, once)
+    return _append(APPEND_MANY, user_id, conversation_id, drafts, session_id, once)
 
 
 def _append(
-    statement: Write, user_id: UUID, conversation_id: UUID, drafts: Sequence[MessageDraft], once: Once | None
+    statement: Write,
+    user_id: UUID,
+    conversation_id: UUID,
+    drafts: Sequence[MessageDraft],
+    session_id: UUID | None,
+    once: Once | None,
 ) -> tuple[list[Row], bool]:
     brought = own_ids(drafts)
     if len(set(brought)) < len(brought):
         raise IdTaken("The same id stands twice in the list.")
     if brought:
-        found = standing(user_id=user_id, conversation_id=conversation_id, ids=brought)
+        found = standing(user_id=user_id, session_id=session_id, conversation_id=conversation_id, ids=brought)
+        if not found["caller_is_live"]:
+            raise TokenRevoked()
         if refusal := conversation_refusal(found):
             raise refusal
         require_free_ids(found)
@@ -122,7 +141,7 @@ def _append(
             return _existing(user_id, conversation_id, drafts, once), False
     batch = batch_of(drafts)
     try:
-        params = {"user": user_id, "conversation": conversation_id, **batch.params()}
+        params = {"user": user_id, "session": session_id, "conversation": conversation_id, **batch.params()}
         rows = statement.run(params, once=once)
     except IntegrityError as error:
         if not brought or not _is_taken(error):
@@ -136,7 +155,8 @@ def _append(
 
 def _is_taken(error: IntegrityError) -> bool:
     name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
-    return name in ("conversations_message_pkey", "message_in_conversation")
+    # The third: of two requests with one id the later finds the message itself as the current one, and would follow it.
+    return name in ("conversations_message_pkey", "message_in_conversation", "message_not_its_own_parent")
 
 
 def _existing(user_id: UUID, conversation_id: UUID, drafts: Sequence[MessageDraft], once: Once | None) -> list[Row]:
@@ -328,7 +348,15 @@ RESTORE = Write(
          WHERE c.user_id = %(user)s AND c.id = edited.conversation_id
         RETURNING c.id
     ), {_CHANGED}""",
-    _EDITED,
+    # One that is not in the trash is given as it is, without a second statement.
+    f"""
+    SELECT {MESSAGE.select("e")}, e.version, true AS is_restored FROM edited e
+     UNION ALL
+    SELECT {MESSAGE.select("m")}, m.version, false
+      FROM conversations_message m
+      JOIN conversations_conversation c ON c.user_id = %(user)s AND c.id = m.conversation_id AND c.deleted_at IS NULL
+     WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = %(message)s
+       AND m.deleted_at IS NULL""",
     answer=f"(SELECT {MESSAGE.as_json('e')} FROM edited e)",
     about="%(conversation)s::uuid",
     status=200,
@@ -348,6 +376,12 @@ def message_delete(
 def message_restore(*, user_id: UUID, conversation_id: UUID, message_id: UUID, once: Once | None = None) -> Row:
     """Back from the trash; a message that is not in it is given as it is. Raises the refusals of both."""
     params = {"user": user_id, "conversation": conversation_id, "message": message_id}
-    if rows := RESTORE.run(params, once=once):
-        return rows[0]
-    return message_get(user_id=user_id, conversation_id=conversation_id, message_id=message_id)
+    rows = RESTORE.run(params, once=once)
+    if not rows:
+        _refuse_message(user_id, conversation_id, message_id, None)
+        return message_get(
+            user_id=user_id, conversation_id=conversation_id, message_id=message_id
+        )  # others were faster
+    if not rows[0].pop("is_restored"):
+        raise_answer_given(user_id=user_id, once=once)
+    return rows[0]

@@ -1,7 +1,7 @@
 """Lists: the query parameters that all of them take, and the envelope that all of them give."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -15,7 +15,9 @@ from chatstore.problems import Invalid
 from chatstore.sql import Row
 from conversations.api.actor import actor_id
 from conversations.api.cursors import cursor_decode, cursor_encode
+from conversations.queries.pages import Page as Rendered
 
+Way = Literal["n", "p"]
 MAX_OFFSET = 2**31 - 1
 _OFFSET = re.compile(r"(?<=\d) (\d\d:?\d\d)$(?<!^.{16})")
 TRUE, FALSE = ("true", "1"), ("false", "0")
@@ -121,29 +123,28 @@ class Page:
             "total": total,
         }
 
-    def envelope(
-        self,
-        request: Request,
-        rows: Sequence[Row],
-        *,
-        total: int,
-        has_more: bool,
-        position_of: Callable[[Row], Any],
-    ) -> dict[str, Any]:
-        """`{"results", "next", "previous", "limit", "offset", "total"}`; following `next` pages by keyset."""
+    def envelope(self, request: Request, rows: Rendered, *, total: int, branch: str | None = None) -> dict[str, Any]:
+        """`{"results", "next", "previous", "limit", "offset", "total"}`; following `next` pages by keyset.
+
+        A `branch` that the list runs along goes into its cursors.
+        """
         is_first = self.position is None and self.offset == 0
-        more_after = bool(rows) and (has_more or self.backwards)
-        more_before = bool(rows) and (has_more if self.backwards else not is_first)
+        more_after = rows.has_more or self.backwards
+        more_before = rows.has_more if self.backwards else not is_first
+
+        def link(way: Way, end: list[Any] | None) -> str | None:
+            return self._link(request, way, [*end, branch] if branch else end) if end else None
+
         return {
-            "results": rows,
-            "next": self._link(request, "n", position_of(rows[-1])) if more_after else None,
-            "previous": self._link(request, "p", position_of(rows[0])) if more_before else None,
+            "results": rows.results,
+            "next": link("n", rows.last) if more_after else None,
+            "previous": link("p", rows.first) if more_before else None,
             "limit": self.limit,
             "offset": self.offset if self.position is None else None,
             "total": total,
         }
 
-    def _link(self, request: Request, way: Literal["n", "p"], position: Any) -> str:
+    def _link(self, request: Request, way: Way, position: Any) -> str:
         cursor = cursor_encode([way, position], user_id=actor_id(request), query=self.query)
         kept = [(name, value) for name, value in request.query_params.items() if name not in ("cursor", "offset")]
         return request.build_absolute_uri(f"{request.path}?{urlencode([*kept, ('cursor', cursor)])}")

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from accounts.queries import CALLER_IS_LIVE
 from chatstore.sql import Row, fetch_all
 from chatstore.storable import stored_json
 from conversations.queries.columns import MESSAGE
@@ -20,7 +21,7 @@ CONTEXT = f"""
     WITH RECURSIVE chosen AS (
         SELECT c.id, c.linear, c.current_message_id, c.version
           FROM conversations_conversation c
-         WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+         WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL AND {CALLER_IS_LIVE}
     ),
     path AS (
         SELECT m.id, m.parent_id, 0 AS steps, ({_SHOWN})::int AS kept, ({_SHOWN}) AS shown
@@ -62,7 +63,13 @@ CONTEXT = f"""
 
 
 def context_window(
-    *, user_id: UUID, conversation_id: UUID, limit: int = 20, max_tokens: int | None = None, native: bool = False
+    *,
+    user_id: UUID,
+    conversation_id: UUID,
+    session_id: UUID | None = None,
+    limit: int = 20,
+    max_tokens: int | None = None,
+    native: bool = False,
 ) -> dict[str, Any]:
     """`{"messages": […], "tokens": n}`: the last messages of the active branch, oldest first, ready to send to a model.
 
@@ -71,7 +78,7 @@ def context_window(
     its call (OpenAI, "Function calling"), so there may be fewer. In OpenAI's form, or with `native` as rows of the API.
     Raises the refusals of the conversation.
     """
-    rows = fetch_all(CONTEXT, {"user": user_id, "conversation": conversation_id, "limit": limit})
+    rows = fetch_all(CONTEXT, {"user": user_id, "session": session_id, "conversation": conversation_id, "limit": limit})
     if not rows:
         refuse_conversation(user_id=user_id, conversation_id=conversation_id)
     rows = _within([row for row in rows if row["id"] is not None], max_tokens)

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from chatstore.sql import Row, fetch_all, fetch_one
+from accounts.errors import TokenRevoked
+from accounts.queries import CALLER_IS_LIVE
+from chatstore.sql import Row, fetch_one
 from conversations.queries.columns import CONVERSATION
+from conversations.queries.pages import LIMITS, Page, as_page
 from conversations.queries.standing import refuse_conversation
 
 # Uses the table's key.
@@ -19,11 +22,11 @@ CONVERSATION_GET = f"""
 """
 
 # Uses the table's key: all that an unchanged answer needs to know.
-CONVERSATION_VERSION = """
+CONVERSATION_VERSION = f"""
     /* conversation_version */
     SELECT c.version
       FROM conversations_conversation c
-     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL AND {CALLER_IS_LIVE}
 """
 
 FILTERS = {
@@ -61,6 +64,7 @@ class ListRequest:
     """What to list. `after` is the value of the ordering and the id of the row that the page continues from."""
 
     user_id: UUID
+    session_id: UUID | None = None  # accounts.queries.CALLER_IS_LIVE
     limit: int = 20
     offset: int = 0
     ordering: Ordering = NEWEST_FIRST
@@ -72,13 +76,16 @@ class ListRequest:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    conversations: list[Row]
+    """A page of conversations, and how many there are in all."""
+
+    page: Page
     total: int
-    has_more: bool
 
 
 @functools.cache
-def _page_statement(filters: tuple[str, ...], in_trash: bool, column: str, descending: bool, continued: bool) -> str:
+def _page_statement(
+    filters: tuple[str, ...], in_trash: bool, column: str, descending: bool, continued: bool, backwards: bool
+) -> str:
     """CONVERSATION_PAGE: uses conversation_by_activity (or conversation_by_creation, conversation_in_trash).
 
     One text for each set of filters: with `x IS NULL OR …` for each, one plan would have to serve them all.
@@ -93,25 +100,25 @@ def _page_statement(filters: tuple[str, ...], in_trash: bool, column: str, desce
     )
     kind = ORDERINGS[column]
     after = f"AND (c.{column}, c.id) {beyond} (%(after_value)s::{kind}, %(after_id)s::uuid)" if continued else ""
+    source = f"""
+            SELECT c.*
+              FROM conversations_conversation c
+             WHERE {where} {after}
+             ORDER BY c.{column} {direction}, c.id {direction} {LIMITS}"""
     return f"""
     /* conversation_page */
-    SELECT counted.c_total, page.*
-      FROM (SELECT count(*) AS c_total FROM conversations_conversation c WHERE {where}) AS counted
-      LEFT JOIN LATERAL (
-           SELECT {CONVERSATION.select("c")}
-             FROM conversations_conversation c
-            WHERE {where} {after}
-            ORDER BY c.{column} {direction}, c.id {direction}
-            LIMIT %(limit)s OFFSET %(offset)s
-           ) AS page ON true
+    SELECT page.*, (SELECT count(*) FROM conversations_conversation c WHERE {where}) AS total
+      FROM ({as_page(CONVERSATION, source, value=column, direction=direction, backwards=backwards)}) AS page
+     WHERE {CALLER_IS_LIVE}
     """
 
 
 def conversation_page(request: ListRequest) -> ListPage:
-    """One page of a person's conversations, without messages; an empty one has `total` as well."""
+    """One page of a person's conversations, without messages, as JSON."""
     params = {
         "user": request.user_id,
-        "limit": request.limit + 1,
+        "session": request.session_id,
+        "limit": request.limit,
         "offset": request.offset,
         **request.filters,
         **({"after_value": request.after[0], "after_id": request.after[1]} if request.after else {}),
@@ -122,17 +129,12 @@ def conversation_page(request: ListRequest) -> ListPage:
         request.ordering.column,
         request.ordering.descending is not request.backwards,
         request.after is not None,
+        request.backwards,
     )
-    rows = fetch_all(statement, params)
-    total = rows[0]["c_total"]
-    for row in rows:
-        del row["c_total"]
-    found = [row for row in rows if row["id"] is not None]
-    has_more = len(found) > request.limit
-    found = found[: request.limit]
-    if request.backwards:
-        found.reverse()
-    return ListPage(found, total, has_more)
+    row = fetch_one(statement, params)
+    if row is None:  # a list has always its one row, even an empty list
+        raise TokenRevoked()
+    return ListPage(Page.of(row, limit=request.limit, backwards=request.backwards), row["total"])
 
 
 def conversation_get(*, user_id: UUID, conversation_id: UUID) -> Row:
@@ -143,9 +145,10 @@ def conversation_get(*, user_id: UUID, conversation_id: UUID) -> Row:
     return row
 
 
-def conversation_version(*, user_id: UUID, conversation_id: UUID) -> int:
+def conversation_version(*, user_id: UUID, conversation_id: UUID, session_id: UUID | None = None) -> int:
     """What the ETags of a conversation and its pages are made of. Raises as `conversation_get`."""
-    row = fetch_one(CONVERSATION_VERSION, {"user": user_id, "conversation": conversation_id})
+    params = {"user": user_id, "session": session_id, "conversation": conversation_id}
+    row = fetch_one(CONVERSATION_VERSION, params)
     if row is None:
         refuse_conversation(user_id=user_id, conversation_id=conversation_id)
     version: int = row["version"]

@@ -1,12 +1,15 @@
 """Reading a conversation: one index range where it never branched, a walk from the leaf where it did."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from accounts.queries import CALLER_IS_LIVE
 from chatstore.problems import InvalidCursor
-from chatstore.sql import Row, fetch_all
+from chatstore.sql import Row, fetch_one
 from conversations.queries.columns import MESSAGE
+from conversations.queries.pages import LIMITS, Page, as_page
 from conversations.queries.standing import refuse_conversation, refuse_message
 
 Order = Literal["asc", "desc"]
@@ -22,12 +25,11 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Messages in the order asked for, how many there are in all, and whether more lie beyond either end."""
+    """A page of messages, how many there are in all, and the conversation's version."""
 
-    messages: list[Row]
+    page: Page
     total: int
     version: int
-    has_more: bool
     leaf: str | None = None  # of a walked branch
 
 
@@ -37,6 +39,7 @@ class HistoryRequest:
 
     user_id: UUID
     conversation_id: UUID
+    session_id: UUID | None = None  # accounts.queries.CALLER_IS_LIVE
     limit: int = 50
     order: Order = "asc"
     offset: int = 0
@@ -46,14 +49,20 @@ class HistoryRequest:
     branch: UUID | Literal["all"] | None = None
 
     @property
-    def ascending(self) -> bool:
-        return (self.order == "asc") is not self.backwards
+    def reading(self) -> "Reading":
+        """Which of the statements reads it."""
+        return (self.order == "asc") is not self.backwards, self.after is not None, self.backwards
+
+    def page(self, row: Row) -> Page:
+        """The page in a statement's row."""
+        return Page.of(row, limit=self.limit, backwards=self.backwards)
 
     def params(self) -> dict[str, Any]:
         return {
             "user": self.user_id,
+            "session": self.session_id,
             "conversation": self.conversation_id,
-            "limit": self.limit + 1,
+            "limit": self.limit,
             "offset": self.offset,
             "after_at": self.after.created_at if self.after else None,
             "after_id": self.after.id if self.after else None,
@@ -62,39 +71,39 @@ class HistoryRequest:
         }
 
 
-_HEADER = """c.version AS c_version, c.linear AS c_linear, c.message_count AS c_count, c.hidden_count AS c_hidden"""
-_HEADER_NAMES = ("c_version", "c_linear", "c_count", "c_hidden")
+_HEADER = "c.version AS c_version, c.linear AS c_linear, c.message_count AS c_count, c.hidden_count AS c_hidden"
 
 
-def _linear_statement(*, ascending: bool, continued: bool, whole_tree: bool) -> str:
+def _linear_statement(*, ascending: bool, continued: bool, backwards: bool, whole_tree: bool) -> str:
     """Uses message_reading_order: one range scan, no sort. The owner is in the key, not in a second query.
 
     A row comparison, not "created_at > x OR (…)": the planner takes it as one index condition.
     """
     direction, beyond = ("ASC", ">") if ascending else ("DESC", "<")
     after = f"AND (m.created_at, m.id) {beyond} (%(after_at)s::timestamptz, %(after_id)s::uuid)" if continued else ""
+    source = f"""
+            SELECT m.*
+              FROM conversations_message m
+             WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.deleted_at IS NULL
+               AND (%(hidden)s OR NOT m.hidden) {after}
+             ORDER BY m.created_at {direction}, m.id {direction} {LIMITS}"""
     return f"""
     /* history_page */
     SELECT {_HEADER}, page.*
       FROM conversations_conversation c
-      LEFT JOIN LATERAL (
-           SELECT {MESSAGE.select("m")}
-             FROM conversations_message m
-            WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.deleted_at IS NULL
-              AND (%(hidden)s OR NOT m.hidden) {after}
-            ORDER BY m.created_at {direction}, m.id {direction}
-            LIMIT %(limit)s OFFSET %(offset)s
-           ) AS page ON {"true" if whole_tree else "c.linear"}
-     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+      LEFT JOIN LATERAL ({as_page(MESSAGE, source, value="created_at", direction=direction, backwards=backwards)})
+           AS page ON {"true" if whole_tree else "c.linear"}
+     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL AND {CALLER_IS_LIVE}
     """
 
 
+Reading = tuple[bool, bool, bool]  # ascending, continued, backwards
+READINGS: list[Reading] = [(a, c, b) for a, c, b in product((True, False), repeat=3)]
 LINEAR = {
-    (ascending, continued, whole_tree): _linear_statement(
-        ascending=ascending, continued=continued, whole_tree=whole_tree
+    (reading, whole_tree): _linear_statement(
+        ascending=reading[0], continued=reading[1], backwards=reading[2], whole_tree=whole_tree
     )
-    for ascending in (True, False)
-    for continued in (True, False)
+    for reading in READINGS
     for whole_tree in (True, False)
 }
 
@@ -116,79 +125,57 @@ PATH = """
 """
 
 
-def _walk_statement(*, ascending: bool, continued: bool) -> str:
+def _walk_statement(*, ascending: bool, continued: bool, backwards: bool) -> str:
     """Uses the key of messages: one probe for each message of the branch."""
     direction, beyond = ("DESC", "<") if ascending else ("ASC", ">")
     after = f"AND path.steps {beyond} (SELECT p.steps FROM path p WHERE p.id = %(after_id)s::uuid)" if continued else ""
+    source = f"""
+            SELECT m.*, page.steps
+              FROM (SELECT path.id, path.steps FROM shown AS path WHERE true {after}
+                     ORDER BY path.steps {direction} {LIMITS}) AS page
+              JOIN conversations_message m
+                ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = page.id"""
+    page = as_page(MESSAGE, source, value="created_at", direction=direction, backwards=backwards, order="steps")
     return f"""
     /* branch_page */
     WITH {PATH},
-    shown AS (SELECT path.* FROM path WHERE path.deleted_at IS NULL AND (%(hidden)s OR NOT path.hidden)),
-    page AS (
-        SELECT path.id, path.steps FROM shown AS path WHERE true {after}
-         ORDER BY path.steps {direction} LIMIT %(limit)s OFFSET %(offset)s
-    )
+    shown AS (SELECT path.* FROM path WHERE path.deleted_at IS NULL AND (%(hidden)s OR NOT path.hidden))
     SELECT {_HEADER}, (SELECT count(*) FROM shown) AS c_total,
            (SELECT path.id FROM path WHERE path.steps = 0) AS c_leaf,
-           {"(SELECT count(*) FROM path WHERE path.id = %(after_id)s::uuid)" if continued else "1"} AS c_known,
-           {MESSAGE.select("m")}
+           {"(SELECT count(*) FROM path WHERE path.id = %(after_id)s::uuid)" if continued else "1"} AS c_known, page.*
       FROM conversations_conversation c
-      LEFT JOIN (page JOIN conversations_message m
-                   ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = page.id) ON true
-     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
-     ORDER BY page.steps {direction}
+      LEFT JOIN LATERAL ({page}) AS page ON true
+     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL AND {CALLER_IS_LIVE}
     """
 
 
 WALK = {
-    (ascending, continued): _walk_statement(ascending=ascending, continued=continued)
-    for ascending in (True, False)
-    for continued in (True, False)
+    reading: _walk_statement(ascending=reading[0], continued=reading[1], backwards=reading[2]) for reading in READINGS
 }
 
 
 def history_page(request: HistoryRequest) -> HistoryPage:
-    """One page of a branch, or of the whole tree, in the order asked for; values as text, ready to render.
+    """One page of a branch, or of the whole tree, in the order asked for, as JSON.
 
     Raises the refusals of the conversation, MessageNotFound for a branch that is none, InvalidCursor.
     """
     whole_tree = request.branch == "all"
     if not isinstance(request.branch, UUID) and not (request.after and request.after.leaf):
-        continued = request.after is not None
-        rows = fetch_all(LINEAR[request.ascending, continued, whole_tree], request.params())
-        if not rows:
+        row = fetch_one(LINEAR[request.reading, whole_tree], request.params())
+        if row is None:
             refuse_conversation(user_id=request.user_id, conversation_id=request.conversation_id)
-        if whole_tree or rows[0]["c_linear"]:
-            header = rows[0]
-            total = header["c_count"] - (0 if request.include_hidden else header["c_hidden"])
-            return _page(request, rows, total)
+        if whole_tree or row["c_linear"]:
+            total = row["c_count"] - (0 if request.include_hidden else row["c_hidden"])
+            return HistoryPage(request.page(row), total, row["c_version"])
     return _walked_page(request)
 
 
 def _walked_page(request: HistoryRequest) -> HistoryPage:
-    rows = fetch_all(WALK[request.ascending, request.after is not None], request.params())
-    if not rows:
+    row = fetch_one(WALK[request.reading], request.params())
+    if row is None:
         refuse_conversation(user_id=request.user_id, conversation_id=request.conversation_id)
-    header = rows[0]
-    if isinstance(request.branch, UUID) and header["c_leaf"] is None:
+    if isinstance(request.branch, UUID) and row["c_leaf"] is None:
         refuse_message(user_id=request.user_id, conversation_id=request.conversation_id, message_id=request.branch)
-    if not header["c_known"]:
+    if not row["c_known"]:
         raise InvalidCursor("The branch that this list ran along is no longer the active one.")
-    leaf = header["c_leaf"]
-    total = header["c_total"]
-    for row in rows:
-        del row["c_total"], row["c_leaf"], row["c_known"]
-    return _page(request, rows, total, leaf)
-
-
-def _page(request: HistoryRequest, rows: list[Row], total: int, leaf: str | None = None) -> HistoryPage:
-    version = rows[0]["c_version"]
-    for row in rows:
-        for name in _HEADER_NAMES:
-            del row[name]
-    messages = [row for row in rows if row["id"] is not None]
-    has_more = len(messages) > request.limit
-    messages = messages[: request.limit]
-    if request.backwards:
-        messages.reverse()
-    return HistoryPage(messages, total, version, has_more, leaf)
+    return HistoryPage(request.page(row), row["c_total"], row["c_version"], row["c_leaf"])

@@ -1,6 +1,7 @@
 """Single messages, and whether what a client sends again is what it sent before."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -63,7 +64,20 @@ def same_as_draft(stored: dict[str, Any], draft: MessageDraft) -> bool:
     wanted["content"] = wanted["content"] or ""
     if draft.id is not UNSET and stored["id"] != str(draft.id):
         return False
-    return all(stored[name] == value for name, value in wanted.items())
+    return all(_same(stored[name], value) for name, value in wanted.items())
+
+
+def _same(stored: Any, sent: Any) -> bool:
+    match stored, sent:
+        case dict(), dict():
+            return stored.keys() == sent.keys() and all(_same(value, sent[key]) for key, value in stored.items())
+        case list(), list():
+            return len(stored) == len(sent) and all(map(_same, stored, sent))
+        case (bool(), _) | (_, bool()):
+            return stored is sent  # to Python, true is 1
+        case int(), float():
+            return Decimal(repr(sent)) == stored  # jsonb keeps 1e23 as a whole number
+    return bool(stored == sent)
 
 
 def _same_parent(stored: dict[str, Any], draft: MessageDraft) -> bool:
@@ -92,7 +106,8 @@ def conversation_as_made(*, user_id: UUID, conversation_id: UUID, draft: Convers
     messages = json_from_storable(stored_json(row.pop("messages") or "[]"))
     return row, (
         shown["title"] == (draft.title or "" if draft.title or not shown["title_is_generated"] else shown["title"])
-        and (shown["model"], shown["metadata"], set(shown["tags"])) == (draft.model, draft.metadata, set(draft.tags))
+        and (shown["model"], set(shown["tags"])) == (draft.model, set(draft.tags))
+        and _same(shown["metadata"], draft.metadata)
         and len(messages) == len(draft.messages)
         and all(map(same_as_draft, messages, draft.messages))
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 from uuid import UUID
 
+from accounts.queries import CALLER_IS_LIVE
 from chatstore.problems import DomainError, IdTaken
 from chatstore.sql import Row, fetch_one
 from conversations.problems import (
@@ -19,9 +20,10 @@ from conversations.problems import (
 )
 
 # Uses conversation_by_id and message_by_id: a probe for each id.
-STANDING = """
+STANDING = f"""
     /* resolver: rows of all owners */
-    SELECT (SELECT bool_or(c.user_id = %(user)s) FROM conversations_conversation c
+    SELECT {CALLER_IS_LIVE} AS caller_is_live,
+           (SELECT bool_or(c.user_id = %(user)s) FROM conversations_conversation c
              WHERE c.id = %(conversation)s) AS conversation_is_own,
            (SELECT c.deleted_at IS NOT NULL FROM conversations_conversation c
              WHERE c.user_id = %(user)s AND c.id = %(conversation)s) AS conversation_in_trash,
@@ -45,11 +47,23 @@ STANDING = """
 
 
 def standing(
-    *, user_id: UUID, conversation_id: UUID | None = None, message_id: UUID | None = None, ids: Sequence[UUID] = ()
+    *,
+    user_id: UUID,
+    session_id: UUID | None = None,
+    conversation_id: UUID | None = None,
+    message_id: UUID | None = None,
+    ids: Sequence[UUID] = (),
 ) -> Row:
     """What there is to say of a conversation, a message and some ids, as seen by this user."""
     row = fetch_one(
-        STANDING, {"user": user_id, "conversation": conversation_id, "message": message_id, "ids": list(ids)}
+        STANDING,
+        {
+            "user": user_id,
+            "session": session_id,
+            "conversation": conversation_id,
+            "message": message_id,
+            "ids": list(ids),
+        },
     )
     assert row is not None  # a SELECT without FROM has one row
     return row

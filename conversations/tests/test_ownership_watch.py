@@ -158,11 +158,12 @@ def named() -> Iterator[Any]:
                 yield pytest.param(sql, id=f"{module.__name__}.{name}-{number}")
     made = {
         "conversation_page": [
-            lists._page_statement(filters, trash, column, down, more)
+            lists._page_statement(filters, trash, column, down, more, back)
             for filters in [(), *((name,) for name in lists.FILTERS), tuple(lists.FILTERS)]
             for trash, more in ((True, False), (False, True))
             for column in lists.ORDERINGS
             for down in (True, False)
+            for back in (True, False)
         ],
         "conversation_update": [
             conversation_actions._update_statement(f) for f in subsets(conversation_actions.FIELDS)

@@ -20,7 +20,7 @@ from conversations.actions.conversations import (
 )
 from conversations.api import examples
 from conversations.api import parameters as p
-from conversations.api.actor import actor_id
+from conversations.api.actor import actor_id, session_to_check
 from conversations.api.base import ApiViewSet, answer, once
 from conversations.api.etags import etag, is_unchanged, not_modified, tagged, versions_wanted, view_of
 from conversations.api.filters import list_filters, list_ordering
@@ -34,6 +34,8 @@ from conversations.queries.conversations import ListRequest, conversation_get, c
 @extend_schema(tags=["conversations"])
 class ConversationViewSet(ApiViewSet):
     """A person's conversations: never anybody else's."""
+
+    checked_by_statement = frozenset({"list"})
 
     @extend_schema(
         operation_id="conversations_list",
@@ -50,6 +52,7 @@ class ConversationViewSet(ApiViewSet):
         found = conversation_page(
             ListRequest(
                 user_id=actor_id(request),
+                session_id=session_to_check(request),
                 limit=page.limit,
                 offset=page.offset,
                 ordering=ordering,
@@ -61,13 +64,7 @@ class ConversationViewSet(ApiViewSet):
         )
         return tagged(
             request,
-            page.envelope(
-                request,
-                found.conversations,
-                total=found.total,
-                has_more=found.has_more,
-                position_of=lambda row: (row[ordering.column], row["id"]),
-            ),
+            page.envelope(request, found.page, total=found.total),
         )
 
     @extend_schema(

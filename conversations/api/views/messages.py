@@ -18,7 +18,7 @@ from conversations.actions.messages import (
 )
 from conversations.api import examples
 from conversations.api import parameters as p
-from conversations.api.actor import actor_id
+from conversations.api.actor import actor_id, session_to_check
 from conversations.api.base import ApiViewSet, answer, once
 from conversations.api.etags import etag, is_unchanged, not_modified, tagged, versions_wanted, view_of
 from conversations.api.paging import Page, query_bool, query_choice, query_int, query_uuid
@@ -40,6 +40,8 @@ def _either(name: str, *shapes: type[msgspec.Struct]) -> PolymorphicProxySeriali
 class MessageViewSet(ApiViewSet):
     """The messages of one conversation."""
 
+    checked_by_statement = frozenset({"list", "create", "context"})
+
     @extend_schema(
         operation_id="messages_list",
         summary="Read messages",
@@ -51,17 +53,13 @@ class MessageViewSet(ApiViewSet):
         page = Page.of(request, default=50, maximum=500)
         wanted = self._wanted(request, conversation_id, page)
         if "HTTP_IF_NONE_MATCH" in request.META:
-            version = conversation_version(user_id=wanted.user_id, conversation_id=conversation_id)
+            version = conversation_version(
+                user_id=wanted.user_id, conversation_id=conversation_id, session_id=wanted.session_id
+            )
             if is_unchanged(request, tag := etag(version, view_of(request))):
                 return not_modified(tag)
         found = history_page(wanted)
-        body = page.envelope(
-            request,
-            found.messages,
-            total=found.total,
-            has_more=found.has_more,
-            position_of=lambda row: Position(row["created_at"], row["id"], found.leaf),
-        )
+        body = page.envelope(request, found.page, total=found.total, branch=found.leaf)
         return Response(body, headers={"ETag": etag(found.version, view_of(request))})
 
     @staticmethod
@@ -70,6 +68,7 @@ class MessageViewSet(ApiViewSet):
         return HistoryRequest(
             user_id=actor_id(request),
             conversation_id=conversation_id,
+            session_id=session_to_check(request),
             limit=page.limit,
             order="desc" if query_choice(request, "order", "asc", ("asc", "desc")) == "desc" else "asc",
             offset=page.offset,
@@ -95,14 +94,22 @@ class MessageViewSet(ApiViewSet):
         if is_batch(request.body):
             drafts = validated(MessagesDraft, request).messages
             rows, is_new = messages_append(
-                user_id=actor_id(request), conversation_id=conversation_id, drafts=drafts, once=once(request)
+                user_id=actor_id(request),
+                conversation_id=conversation_id,
+                drafts=drafts,
+                session_id=session_to_check(request),
+                once=once(request),
             )
             for row in rows:
                 del row["version"]
             return Response({"messages": rows}, status=201 if is_new else 200)
         draft = validated(MessageDraft, request)
         row, is_new = message_append(
-            user_id=actor_id(request), conversation_id=conversation_id, draft=draft, once=once(request)
+            user_id=actor_id(request),
+            conversation_id=conversation_id,
+            draft=draft,
+            session_id=session_to_check(request),
+            once=once(request),
         )
         location = f"/api/v1/conversations/{conversation_id}/messages/{row['id']}"
         return answer(row, status=201 if is_new else 200, location=location)
@@ -189,6 +196,7 @@ class MessageViewSet(ApiViewSet):
             context_window(
                 user_id=actor_id(request),
                 conversation_id=conversation_id,
+                session_id=session_to_check(request),
                 limit=limit,
                 max_tokens=budget or None,
                 native=native,
