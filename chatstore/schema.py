@@ -140,6 +140,12 @@ def _as_openapi(schema: Any) -> Any:
 class ApiSchema(AutoSchema):
     """settings.REST_FRAMEWORK's DEFAULT_SCHEMA_CLASS. Operations name themselves (`operation_id`)."""
 
+    def get_auth(self) -> Any:
+        # Hot views check the same token in another way (ApiViewSet.get_authenticators): to a client it is one scheme.
+        kinds = self.view.authentication_classes
+        self.view.get_authenticators = lambda: [kind() for kind in kinds]  # type: ignore[method-assign]
+        return super().get_auth()
+
 
 def finish(result: Json, generator: Any, request: Any, public: bool) -> Json:
     """Postprocessing: the refusals that follow from what an operation takes, and the headers of its answers."""

@@ -64,6 +64,10 @@ class Migration(migrations.Migration):
             ],
         ),
         OwnedKeys("session"),
+        migrations.AddIndex(
+            model_name='user',
+            index=models.Index(fields=['email'], name='user_email_prefix', opclasses=['varchar_pattern_ops']),
+        ),
         migrations.AddConstraint(
             model_name='user',
             constraint=models.UniqueConstraint(fields=('email',), name='user_email_taken'),

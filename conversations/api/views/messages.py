@@ -52,15 +52,17 @@ class MessageViewSet(ApiViewSet):
         """The active branch, oldest first; another branch, or the whole tree, with `branch`."""
         page = Page.of(request, default=50, maximum=500)
         wanted = self._wanted(request, conversation_id, page)
-        if "HTTP_IF_NONE_MATCH" in request.META:
+        if "HTTP_IF_NONE_MATCH" in request.META and not isinstance(wanted.branch, UUID):
             version = conversation_version(
                 user_id=wanted.user_id, conversation_id=conversation_id, session_id=wanted.session_id
             )
             if is_unchanged(request, tag := etag(version, view_of(request))):
                 return not_modified(tag)
         found = history_page(wanted)
+        if is_unchanged(request, tag := etag(found.version, view_of(request))):
+            return not_modified(tag)
         body = page.envelope(request, found.page, total=found.total, branch=found.leaf)
-        return Response(body, headers={"ETag": etag(found.version, view_of(request))})
+        return Response(body, headers={"ETag": tag})
 
     @staticmethod
     def _wanted(request: Request, conversation_id: UUID, page: Page) -> HistoryRequest:
