@@ -7,6 +7,7 @@ client never keeps one of the threads from the others.
 
 import asyncio
 import io
+import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -268,7 +269,9 @@ def _file_wrapper(file: Any, block_size: int = FILE_BLOCK) -> FileWrapper:
 
 
 async def _send_problem(send: Send, status: int, code: str, title: str) -> None:
-    body = f'{{"type":"about:blank","title":"{title}","status":{status},"code":"{code}"}}'.encode()
+    # Django has not seen this request: it has neither an id nor a path here, and the form is the same all the same.
+    document = {"type": f"urn:chatstore:problem:{code}", "title": title, "status": status, "detail": title}
+    body = json.dumps(document | {"instance": "", "code": code, "request_id": ""}).encode()
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
     if status == 503:
         headers.append((b"retry-after", b"1"))
