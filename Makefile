@@ -10,7 +10,7 @@ FIND_PYTHON = for python in python3 python3.13 python3.12 python3.11 python3.14 
 	python=; done; \
 	test -n "$$python" || { echo "Python 3.11 or later (with venv and pip) is needed, and none was found" >&2; exit 1; }
 
-.PHONY: help environment run test test-slow test-fuzz coverage lint format types arrows schema schema-drift migrations clean
+.PHONY: bench bench-quick bench-test help environment run test test-slow test-fuzz coverage lint format types arrows schema schema-drift migrations clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -57,6 +57,16 @@ test-fuzz: $(FUZZING) ## Hostile requests made from the schema (schemathesis)
 
 coverage: $(DEVELOPMENT) ## The tests, with the lines and branches that they reach
 	@$(PYTEST) -n auto -m "not slow" --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+
+# --- the speed (bench/) --------------------------------------------------------------------------------------------------
+bench: $(VENV)/.installed-requirements-bench ## How fast it is beside its peers: about 40 minutes
+	@$(PY) -m bench --plots docs/images $(ARGS)
+
+bench-quick: $(VENV)/.installed-requirements-bench ## A first answer, on a small data set
+	@$(PY) -m bench --quick $(ARGS)
+
+bench-test: $(DEVELOPMENT) ## The tests of the bench itself
+	@$(PYTEST) bench/tests $(ARGS)
 
 # --- the habits -------------------------------------------------------------------------------------------------------
 lint: $(DEVELOPMENT) ## Format and style (ruff)

@@ -16,6 +16,7 @@ MAX_DEPTH = 64
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LOCATION = re.compile(r" - at `(?:key in )?\$(.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
+_OURS = re.compile(r"^`(\w+)` ")
 _MISSING = re.compile(r"^Object missing required field `(.+?)`")
 
 
@@ -38,8 +39,17 @@ def validated(kind: type[T], request: Request) -> T:
     return _with_lone_surrogates(kind, body)
 
 
-def free_json(value: Any, pointer: str) -> Any:
-    """A value of the client's own shape, if it is not nested so deeply that others could not read it back."""
+def has_key(body: bytes, name: str) -> bool:
+    """Whether a body that msgspec cannot read is an object with this key after all."""
+    try:
+        found = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and name in found
+
+
+def too_deep(value: Any) -> bool:
+    """Whether a value of the client's own shape is nested so deeply that others could not read it back."""
     level, layer = 0, [value]
     while layer := [
         item
@@ -49,8 +59,8 @@ def free_json(value: Any, pointer: str) -> Any:
     ]:
         level += 1
         if level > MAX_DEPTH:
-            raise Invalid(f"More than {MAX_DEPTH} levels deep.", pointer=pointer)
-    return value
+            return True
+    return False
 
 
 def _with_lone_surrogates(kind: type[T], body: bytes) -> T:
@@ -82,6 +92,8 @@ def _invalid(error: msgspec.ValidationError) -> Invalid:
         "/" + (name or index or "-").replace("~", "~0").replace("/", "~1")
         for name, index in _STEP.findall(found[1] if found else "")
     )
+    if ours := _OURS.match(words):  # a rule of the struct's own, which begins with the field it is about
+        return Invalid(errors=[{"pointer": f"{pointer}/{ours[1]}", "code": "invalid", "detail": words}])
     if missing := _MISSING.match(words):
         return Invalid(errors=[{"pointer": f"{pointer}/{missing[1]}", "code": "required", "detail": words}])
     # An invalid value is quoted by msgspec: the client knows what it sent, and the answer may be logged on the way.

@@ -53,6 +53,12 @@ class DomainError(Exception):
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad_request"
     title: ClassVar[str] = TITLES[400][1]
+    caller_is_live = False  # whether the session of who is refused was found alive (accounts.queries.CALLER_IS_LIVE)
+
+    def to_a_live_caller(self) -> "DomainError":
+        """The same refusal, of somebody whose session need not be looked up once more."""
+        self.caller_is_live = True
+        return self
 
     def __init__(
         self,

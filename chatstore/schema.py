@@ -140,6 +140,10 @@ def _as_openapi(schema: Any) -> Any:
 class ApiSchema(AutoSchema):
     """settings.REST_FRAMEWORK's DEFAULT_SCHEMA_CLASS. Operations name themselves (`operation_id`)."""
 
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        """No: a list has an envelope of its own, which the view names."""
+        return False
+
     def get_auth(self) -> Any:
         # Hot views check the same token in another way (ApiViewSet.get_authenticators): to a client it is one scheme.
         kinds = self.view.authentication_classes

@@ -98,11 +98,21 @@ def _with_retries(sql: str, params: Params, *, repeatable: bool) -> list[Row]:
             state = getattr(error.__cause__, "sqlstate", None)
             if state in ROLLED_BACK:
                 time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311  so that the same two do not meet again
-            elif repeatable and connection.connection is not None and connection.connection.broken:
-                connection.close()
+            elif connection.connection is not None and connection.connection.broken:
+                _replace_broken_connections()
+                if not repeatable:
+                    raise
             else:
                 raise
     return _run(sql, params)
+
+
+def _replace_broken_connections() -> None:
+    """One is broken: the server went away, and the others of the pool are too. None of them is to be tried next."""
+    pool = getattr(connection, "pool", None)
+    connection.close()
+    if pool:
+        pool.check()
 
 
 def _run(sql: str, params: Params) -> list[Row]:

@@ -18,7 +18,7 @@ DEFAULT_RATES = {
     "user": Rate(1_200, 60),  # every authenticated request of one person
     "login": Rate(10, 60),  # failed sign-ins of one address for one account
     "login_address": Rate(60, 60),  # failed sign-ins of one address, whatever the account
-    "register": Rate(20, 3_600),  # new accounts from one address
+    "register": Rate(300, 3_600),  # new accounts from one address
     "refresh": Rate(60, 60),  # token refreshes of one address
 }
 

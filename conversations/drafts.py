@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
 
-from chatstore.bodies import Body, free_json
+from chatstore.bodies import MAX_DEPTH, Body, too_deep
 
 RoleName = Literal["system", "user", "assistant", "tool"]
 StatusName = Literal["complete", "streaming", "interrupted", "failed"]
@@ -132,11 +132,14 @@ class ForkDraft(Body, kw_only=True, frozen=True):
 def _check_free_fields(draft: Any) -> None:
     for name in FREE_FIELDS:
         value = getattr(draft, name, UNSET)
-        if value:
-            free_json(value, f"/{name}")
+        if value and too_deep(value):
+            raise ValueError(f"`{name}` has more than {MAX_DEPTH} levels")
     cost = getattr(draft, "cost_cents", None)
-    if isinstance(cost, Decimal) and not (
-        cost.is_finite() and 0 <= cost < MAX_COST and cost.as_tuple().exponent >= -100
-    ):
-        # PostgreSQL refuses 1e-20000; what is beyond 8 places is rounded.
+    if isinstance(cost, Decimal) and not _is_a_cost(cost):
         raise ValueError("`cost_cents` is a number from 0 to 100,000,000,000")
+
+
+def _is_a_cost(cost: Decimal) -> bool:
+    exponent = cost.as_tuple().exponent  # a letter for what is no finite number
+    # PostgreSQL refuses 1e-20000; what is beyond 8 places is rounded.
+    return isinstance(exponent, int) and exponent >= -100 and 0 <= cost < MAX_COST

@@ -14,6 +14,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 from psycopg_pool import PoolTimeout
 
+# A connection keeps so many: a list has one for each set of filters, and each that is dropped is a round trip.
+PREPARED_STATEMENTS = 500
 OUTAGE_SECONDS = 1.0  # how long a server that was found away is taken to be away
 
 
@@ -63,7 +65,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.pool and Outage.is_known():
             raise OperationalError("the database was away a moment ago")
         try:
-            return super().get_new_connection(conn_params)
+            connection = super().get_new_connection(conn_params)
+            connection.prepared_max = PREPARED_STATEMENTS
+            return connection
         except PoolTimeout:
             Outage.note(self.get_connection_params())
             raise

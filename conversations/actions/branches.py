@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from chatstore.owned import new_id
 from chatstore.problems import IdTaken, PreconditionFailed
@@ -20,7 +20,7 @@ from conversations.drafts import ConversationReplacement, MessageDraft
 from conversations.problems import ChangedMeanwhile, CurrentMessageNotFound
 from conversations.queries.branches import BranchMessage, conversation_with_branch
 from conversations.queries.columns import CONVERSATION
-from conversations.queries.messages import same_as_draft
+from conversations.queries.messages import says_what_was_sent
 from conversations.queries.standing import require_free_ids, standing
 
 _SHOWN = CONVERSATION.select("c")
@@ -119,10 +119,14 @@ def _replace_once(
     if brought := own_ids(rest):
         if len(set(brought)) < len(brought):
             raise IdTaken("The same id stands twice in the list.", pointer="/messages")
-        require_free_ids(standing(user_id=user_id, conversation_id=conversation_id, ids=brought))
+        found = standing(user_id=user_id, conversation_id=conversation_id, ids=brought)
+        require_free_ids(found)
+        rest = [_with_a_new_id(draft, found["ids_here"] or []) for draft in rest]
     batch = batch_of(rest, after=leaf, follows=False)
     values = conversation_values(replacement)
     tip = path[-1]["id"] if path else None
+    if not (values or rest) and header["current_message_id"] == (str(leaf) if leaf else None):
+        return header  # the branch is that list already: sent again, it changes nothing
     params = {
         "user": user_id,
         "conversation": conversation_id,
@@ -140,12 +144,12 @@ def common_beginning(path: Sequence[dict[str, Any]], drafts: Sequence[MessageDra
     """How many of the drafts the branch begins with, and the message that what follows is to be attached to."""
     common, leaf = 0, None
     for message in path:
-        if message["hidden"] and not (common < len(drafts) and same_as_draft(message, drafts[common])):
+        if message["hidden"] and not (common < len(drafts) and says_what_was_sent(message, drafts[common])):
             # A reader of the branch does not see it: it stays, wherever it stands.
             if common < len(drafts) or leaf is None:
                 leaf = UUID(message["id"])
             continue
-        if common == len(drafts) or not same_as_draft(message, drafts[common]):
+        if common == len(drafts) or not says_what_was_sent(message, drafts[common]):
             break
         common, leaf = common + 1, UUID(message["id"])
     return common, leaf
@@ -156,9 +160,14 @@ def _decoded(message: BranchMessage) -> dict[str, Any]:
     return row
 
 
+def _with_a_new_id(draft: MessageDraft, known: Sequence[str]) -> MessageDraft:
+    """A message that is here already, and says something else now, is told again on the new branch."""
+    return structs.replace(draft, id=UNSET) if draft.id is not UNSET and str(draft.id) in known else draft
+
+
 def _without_parent(draft: MessageDraft) -> MessageDraft:
     """The list itself says what follows what."""
-    return MessageDraft(**{name: getattr(draft, name) for name in draft.__struct_fields__ if name != "parent_id"})
+    return structs.replace(draft, parent_id=UNSET)
 
 
 _COPIED = [name for name in MESSAGE_FIELDS if name != "hidden"]

@@ -9,7 +9,7 @@ from django.db import IntegrityError
 
 from chatstore import metrics
 from chatstore.sql import Params, Row, write
-from conversations.actions.idempotency import Once, answer_given
+from conversations.actions.idempotency import Once, raise_answer_given
 
 # The counter is locked when all else is done: who holds it commits next, so the order of the feed is that of commits.
 RECORD = """
@@ -59,7 +59,8 @@ class Write:
         except IntegrityError as error:
             diagnostics = getattr(error.__cause__, "diag", None)
             if once and getattr(diagnostics, "constraint_name", "") == "conversations_idempotencykey_pkey":
-                raise answer_given(user_id=params["user"], once=once) from None
+                raise_answer_given(user_id=params["user"], once=once)
+                return self.run(params, once=once)  # the key had expired, and is free now
             metrics.SAVE_FAILURES.labels(kind=self.name, reason="refused").inc()
             raise
         except Exception:

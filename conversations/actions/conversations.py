@@ -17,6 +17,7 @@ from conversations.actions.messages import patch_values
 from conversations.actions.rows import INSERT_MESSAGES, batch_of, own_ids
 from conversations.drafts import ConversationDraft, ConversationPatch
 from conversations.problems import (
+    ChangedMeanwhile,
     ConversationForbidden,
     ConversationInTrash,
     ConversationNotFound,
@@ -25,7 +26,9 @@ from conversations.problems import (
 from conversations.queries.columns import CONVERSATION
 from conversations.queries.conversations import conversation_get
 from conversations.queries.messages import conversation_as_made
-from conversations.queries.standing import conversation_refusal, require_free_ids, standing
+from conversations.queries.standing import conversation_refusal, message_refusal, require_free_ids, standing
+
+ATTEMPTS = 5
 
 _SHOWN = CONVERSATION.select("c")
 _ANSWER = f"(SELECT {CONVERSATION.as_json('c')} FROM {{source}} c)"
@@ -46,11 +49,14 @@ CREATE = Write(
     touched AS (
         INSERT INTO conversations_conversation (
                user_id, id, title, title_is_generated, model, metadata, tags, starred, archived,
-               message_count, hidden_count, current_message_id, linear, created_at, updated_at, last_message_at)
+               message_count, hidden_count, current_message_id, linear, created_at, updated_at, last_message_at,
+               version)
         SELECT %(user)s, moment.id, %(conversation_title)s, %(title_is_generated)s, %(model)s, %(metadata)s::jsonb,
                %(tags)s::text[], %(starred)s, %(archived)s, %(count)s, %(hidden)s, %(last)s, %(chain)s, moment.at,
                moment.at + greatest(%(count)s - 1, 0) * interval '1 microsecond',
-               CASE WHEN %(count)s > 0 THEN moment.at + (%(count)s - 1) * interval '1 microsecond' END
+               CASE WHEN %(count)s > 0 THEN moment.at + (%(count)s - 1) * interval '1 microsecond' END,
+               -- From the clock: a client may delete it for good and make it again, and no ETag of before may fit then.
+               (extract(epoch FROM moment.at) * 1000000)::bigint
           FROM moment
         RETURNING *
     ), {INSERT_MESSAGES},
@@ -108,7 +114,10 @@ def _create_params(draft: ConversationDraft) -> dict[str, Any]:
 
 def _existing(user_id: UUID, conversation_id: UUID, draft: ConversationDraft, once: Once | None) -> Row:
     raise_answer_given(user_id=user_id, once=once)
-    row, is_same = conversation_as_made(user_id=user_id, conversation_id=conversation_id, draft=draft)
+    try:
+        row, is_same = conversation_as_made(user_id=user_id, conversation_id=conversation_id, draft=draft)
+    except ConversationInTrash:
+        raise IdTaken("The id is taken by a conversation in the trash.") from None
     if not is_same:
         raise IdTaken("The id is taken by a conversation with another content.")
     return row
@@ -139,7 +148,10 @@ def _update_statement(fields: tuple[str, ...]) -> Write:
     if "current_message_id" in fields:
         # A leaf further back, or on another branch: from now on the branch is walked.
         assignments.append("linear = c.linear AND c.current_message_id = %(current_message_id)s")
+        # As the message was when the statement began: if the conversation changed since, it is asked again.
         extra = """
+           AND c.version = (SELECT seen.version FROM conversations_conversation seen
+                             WHERE seen.user_id = %(user)s AND seen.id = %(conversation)s)
            AND EXISTS (SELECT FROM conversations_message m
                         WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s
                           AND m.id = %(current_message_id)s AND m.deleted_at IS NULL)"""
@@ -165,11 +177,15 @@ def conversation_update(
     if not values:
         return _unchanged(user_id, conversation_id, versions)
     params = {"user": user_id, "conversation": conversation_id, "versions": versions, **values}
-    rows = _update_statement(tuple(values)).run(params)
-    if not rows:
-        refuse_stale(user_id, conversation_id, versions)
-        raise CurrentMessageNotFound(pointer="/current_message_id")
-    return rows[0]
+    for _ in range(ATTEMPTS):
+        if rows := _update_statement(tuple(values)).run(params):
+            return rows[0]
+        current = values.get("current_message_id")
+        found = standing(user_id=user_id, conversation_id=conversation_id, message_id=current)
+        _refuse(found, versions)
+        if message_refusal(found):
+            raise CurrentMessageNotFound(pointer="/current_message_id")
+    raise ChangedMeanwhile()
 
 
 def conversation_values(patch: ConversationPatch) -> dict[str, Any]:
@@ -191,7 +207,10 @@ def _unchanged(user_id: UUID, conversation_id: UUID, versions: Sequence[int] | N
 
 def refuse_stale(user_id: UUID, conversation_id: UUID, versions: Sequence[int] | None) -> None:
     """Say why a change found nothing to change, as far as it lies in the conversation itself."""
-    found = standing(user_id=user_id, conversation_id=conversation_id)
+    _refuse(standing(user_id=user_id, conversation_id=conversation_id), versions)
+
+
+def _refuse(found: Row, versions: Sequence[int] | None) -> None:
     if refusal := conversation_refusal(found):
         raise refusal
     if versions is not None and found["version"] not in versions:

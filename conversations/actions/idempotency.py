@@ -12,7 +12,6 @@ from uuid import UUID
 
 from django.conf import settings
 
-from chatstore.problems import Conflict
 from chatstore.sql import fetch_one, write
 from conversations.problems import IdempotencyKeyInvalid, IdempotencyKeyReused
 
@@ -57,16 +56,11 @@ class Once:
         return {"once_id": self.id, "once_fingerprint": self.fingerprint, "once_status": status}
 
 
-def answer_given(*, user_id: UUID, once: Once) -> Exception:
-    """What to raise for a key that is there already: its answer, or why it may not be used for this."""
-    kept = _kept(user_id, once)
-    if kept is None:
-        return Conflict("The key had just expired; send the request again.")
-    return kept
-
-
 def raise_answer_given(*, user_id: UUID, once: Once | None) -> None:
-    """For a request that found its work done already: raise the answer it was given, if it came with a key."""
+    """For a request with a key that was used: raise its answer, or why it may not be used for this.
+
+    A key that has expired is forgotten, and nothing is raised.
+    """
     if once and (kept := _kept(user_id, once)):
         raise kept
 

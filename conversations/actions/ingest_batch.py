@@ -78,7 +78,8 @@ KNOWN = """
      WHERE m.user_id = %s AND m.conversation_id = %s
 """
 _UPDATED = [name for name in FIELDS if name not in ("selected_text", "language")]
-# What the source changed, not what a person edited here: an edit leaves `raw` as it was.
+# What the source changed, not what a person edited here: an edit leaves `raw` as it was. A message that was answered
+# since has not changed, though its node lists a child more: children are derived.
 UPDATE_MESSAGES = f"""
     UPDATE conversations_message m
        SET {", ".join(f"{name} = r.{name}" for name in _UPDATED)}, raw = r.raw,
@@ -86,7 +87,10 @@ UPDATE_MESSAGES = f"""
       FROM json_to_recordset(%s::json)
            AS r(id uuid, raw jsonb, {", ".join(f"{name} {FIELDS[name]}" for name in _UPDATED)})
      WHERE m.user_id = %s AND m.conversation_id = %s AND m.id = r.id
-       AND CASE WHEN r.raw IS NULL THEN m.content <> r.content ELSE m.raw IS DISTINCT FROM r.raw END
+       AND CASE WHEN r.raw IS NULL THEN m.content <> r.content
+                WHEN jsonb_typeof(m.raw) = 'object' AND jsonb_typeof(r.raw) = 'object'
+                THEN m.raw - 'children' <> r.raw - 'children'
+                ELSE m.raw IS DISTINCT FROM r.raw END
     RETURNING m.id
 """
 # A title that a person gave here stays; one that came with the last import, or was made from a message, is renamed.

@@ -17,13 +17,12 @@ from conversations.actions.changes import Write
 from conversations.actions.idempotency import Once, raise_answer_given
 from conversations.actions.rows import FIELDS, INSERT_MESSAGES, batch_of, own_ids
 from conversations.drafts import MessageDraft, MessagePatch
-from conversations.problems import ContentRequired, ParentNotFound
-from conversations.queries.columns import MESSAGE
+from conversations.problems import ChangedMeanwhile, ContentRequired, MessageInTrash, ParentNotFound
+from conversations.queries.columns import MESSAGE, message_probe
 from conversations.queries.messages import message_get, messages_by_id, same_as_drafts
 from conversations.queries.standing import (
     conversation_refusal,
     message_refusal,
-    refuse_conversation,
     require_free_ids,
     standing,
 )
@@ -42,7 +41,7 @@ TARGET = f"""
         SELECT FROM unnest(%(parents)s::uuid[]) AS named(id)
          WHERE NOT EXISTS (SELECT FROM conversations_message m
                             WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s
-                              AND m.id = named.id AND m.deleted_at IS NULL)
+                              AND m.id = named.id AND m.deleted_at IS NULL OFFSET 0)  -- a look-up: see message_probe
     ),
     moment AS MATERIALIZED (
         SELECT t.id, t.current_message_id, f.out_of_order,
@@ -148,8 +147,11 @@ def _append(
             raise
         return _existing(user_id, conversation_id, drafts, once), False
     if not rows:
-        found = standing(user_id=user_id, conversation_id=conversation_id)
-        raise conversation_refusal(found) or ParentNotFound(pointer="/parent_id")
+        raise_answer_given(user_id=user_id, once=once)  # what it was about may be gone since
+        found = standing(user_id=user_id, session_id=session_id, conversation_id=conversation_id)
+        if not found["caller_is_live"]:
+            raise TokenRevoked()
+        raise (conversation_refusal(found) or ParentNotFound(pointer="/parent_id")).to_a_live_caller()
     return rows, True
 
 
@@ -203,8 +205,9 @@ def _update_statement(fields: tuple[str, ...]) -> Write:
           FROM target
          WHERE m.user_id = %(user)s AND m.conversation_id = target.id AND m.id = %(message)s AND m.deleted_at IS NULL
            AND (%(versions)s::bigint[] IS NULL OR m.version = ANY(%(versions)s))
-           AND ({value["content"]} <> '' OR {value["tool_calls"]} IS NOT NULL OR {value["tool_results"]} IS NOT NULL
-                OR {value["parts"]} <> '[]' OR m.status <> 'complete')
+           AND ({value["content"]} <> '' OR {value["parts"]} <> '[]' OR m.status <> 'complete'
+                OR coalesce({value["tool_calls"]}, '[]') NOT IN ('[]', '{{}}')
+                OR coalesce({value["tool_results"]}, '[]') NOT IN ('[]', '{{}}'))
         RETURNING m.*
     ),
     touched AS (
@@ -271,8 +274,22 @@ def _refuse_message(user_id: UUID, conversation_id: UUID, message_id: UUID, vers
         raise PreconditionFailed()
 
 
+# As _OPEN, and only if nobody has changed the conversation since the statement began: while it waited for the lock, the
+# tree that it read may have become another. Then it finds nothing, and is run again.
+_UNCHANGED = """
+    target AS (
+        SELECT c.id, c.current_message_id, c.linear
+          FROM conversations_conversation c
+         WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+           AND c.version = (SELECT seen.version FROM conversations_conversation seen
+                             WHERE seen.user_id = %(user)s AND seen.id = %(conversation)s)
+           FOR NO KEY UPDATE
+    )
+"""
+ATTEMPTS = 5
+
 # The way up from a message to the next one that is not in the trash: a leaf that goes hands over to it.
-_ANCESTORS = """
+_ANCESTORS = f"""
     RECURSIVE above AS (
         SELECT m.id, m.parent_id, m.deleted_at, 0 AS steps
           FROM conversations_message m
@@ -280,15 +297,14 @@ _ANCESTORS = """
          UNION ALL
         SELECT m.id, m.parent_id, m.deleted_at, above.steps + 1
           FROM above
-          JOIN conversations_message m
-            ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = above.parent_id
+          CROSS JOIN {message_probe("above.parent_id")}
          WHERE above.steps = 0 OR above.deleted_at IS NOT NULL
     ),
     heir AS (SELECT above.id FROM above WHERE above.steps > 0 AND above.deleted_at IS NULL)
 """
 DELETE = Write(
     "message_delete",
-    f"""{_ANCESTORS}, {_OPEN},
+    f"""{_ANCESTORS}, {_UNCHANGED},
     edited AS (
         UPDATE conversations_message m
            SET deleted_at = clock_timestamp(), version = m.version + 1, updated_at = {_NOW.format(alias="m")}
@@ -324,9 +340,8 @@ RESTORE = Write(
          UNION ALL
         SELECT m.id, m.parent_id
           FROM path
-          JOIN conversations_message m
-            ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = path.parent_id
-    ), {_OPEN},
+          CROSS JOIN {message_probe("path.parent_id")}
+    ), {_UNCHANGED},
     edited AS (
         UPDATE conversations_message m
            SET deleted_at = NULL, version = m.version + 1, updated_at = {_NOW.format(alias="m")}
@@ -366,22 +381,31 @@ RESTORE = Write(
 def message_delete(
     *, user_id: UUID, conversation_id: UUID, message_id: UUID, versions: Sequence[int] | None = None
 ) -> None:
-    """Into the trash: off every branch; its descendants stay where they are. Raises as `message_update`."""
+    """Into the trash: off every branch; its descendants stay where they are.
+
+    Raises as `message_update`, and ChangedMeanwhile.
+    """
     params = {"user": user_id, "conversation": conversation_id, "message": message_id, "versions": versions}
-    if not DELETE.run(params):
+    for _ in range(ATTEMPTS):
+        if DELETE.run(params):
+            return
         _refuse_message(user_id, conversation_id, message_id, versions)
-        refuse_conversation(user_id=user_id, conversation_id=conversation_id)
+    raise ChangedMeanwhile()
 
 
 def message_restore(*, user_id: UUID, conversation_id: UUID, message_id: UUID, once: Once | None = None) -> Row:
-    """Back from the trash; a message that is not in it is given as it is. Raises the refusals of both."""
+    """Back from the trash; a message that is not in it is given as it is.
+
+    Raises the refusals of conversation and message, ChangedMeanwhile, IdempotencyKeyReused, AnswerGiven.
+    """
     params = {"user": user_id, "conversation": conversation_id, "message": message_id}
-    rows = RESTORE.run(params, once=once)
-    if not rows:
-        _refuse_message(user_id, conversation_id, message_id, None)
-        return message_get(
-            user_id=user_id, conversation_id=conversation_id, message_id=message_id
-        )  # others were faster
-    if not rows[0].pop("is_restored"):
-        raise_answer_given(user_id=user_id, once=once)
-    return rows[0]
+    for _ in range(ATTEMPTS):
+        if rows := RESTORE.run(params, once=once):
+            if not rows[0].pop("is_restored"):
+                raise_answer_given(user_id=user_id, once=once)
+            return rows[0]
+        found = standing(user_id=user_id, conversation_id=conversation_id, message_id=message_id)
+        refusal = conversation_refusal(found) or message_refusal(found)
+        if refusal and not isinstance(refusal, MessageInTrash):  # in the trash: others were faster, once more
+            raise refusal
+    raise ChangedMeanwhile()

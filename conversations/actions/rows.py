@@ -120,10 +120,9 @@ def batch_of(
 
 
 def generated_title(rows: Iterable[dict[str, Any]]) -> str:
-    """The title that the first words of a person make, or "" when they said nothing."""
-    return next(
-        (title for row in rows if row["role"] == "user" and (title := to_storable(title_from(row["content"])))), ""
-    )
+    """The title that the first words of a person make, or "" when they said nothing that is shown."""
+    said = (row["content"] for row in rows if row["role"] == "user" and not row["hidden"])
+    return to_storable(next((title for title in map(title_from, said) if title), ""))
 
 
 def own_ids(drafts: Iterable[MessageDraft]) -> list[UUID]:

@@ -34,7 +34,8 @@ class ApiViewSet(GenericViewSet[Conversation]):
 
     def handle_exception(self, exc: Exception) -> Response:
         try:
-            confirm(getattr(self.request, "_user", None))  # nobody is refused a thing whose session has ended
+            if not getattr(exc, "caller_is_live", False):
+                confirm(getattr(self.request, "_user", None))  # nobody is refused a thing whose session has ended
         except Exception as refusal:
             exc = refusal
         if isinstance(exc, AnswerGiven):

@@ -6,7 +6,7 @@ from uuid import UUID
 from accounts.queries import CALLER_IS_LIVE
 from chatstore.sql import Row, fetch_all
 from chatstore.storable import stored_json
-from conversations.queries.columns import MESSAGE
+from conversations.queries.columns import MESSAGE, message_probe
 from conversations.queries.standing import refuse_conversation
 
 CHARACTERS_PER_TOKEN = 4
@@ -32,8 +32,7 @@ CONTEXT = f"""
          UNION ALL
         SELECT m.id, m.parent_id, path.steps + 1, path.kept + ({_SHOWN})::int, ({_SHOWN})
           FROM path
-          JOIN conversations_message m
-            ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = path.parent_id
+          CROSS JOIN {message_probe("path.parent_id")}
          WHERE path.kept < %(limit)s
     ),
     wanted AS (
@@ -56,8 +55,7 @@ CONTEXT = f"""
            jsonb_build_object('tool_calls', m.tool_calls, 'tool_results', m.tool_results,
                               'parts', nullif(m.parts, '[]'))::text AS c_structure
       FROM chosen c
-      LEFT JOIN (wanted JOIN conversations_message m
-                   ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = wanted.id) ON true
+      LEFT JOIN (wanted CROSS JOIN {message_probe("wanted.id")}) ON true
      ORDER BY wanted.steps
 """
 

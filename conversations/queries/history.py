@@ -8,7 +8,7 @@ from uuid import UUID
 from accounts.queries import CALLER_IS_LIVE
 from chatstore.problems import InvalidCursor
 from chatstore.sql import Row, fetch_one
-from conversations.queries.columns import MESSAGE
+from conversations.queries.columns import MESSAGE, message_probe
 from conversations.queries.pages import LIMITS, Page, as_page
 from conversations.queries.standing import refuse_conversation, refuse_message
 
@@ -109,7 +109,7 @@ LINEAR = {
 
 # From the leaf to its root. `steps` counts from the leaf; places are counted from the root, where they never change:
 # a branch grows only at its end. Messages in the trash are walked through, and not shown.
-PATH = """
+PATH = f"""
     RECURSIVE path AS (
         SELECT m.id, m.parent_id, m.created_at, m.hidden, m.deleted_at, 0 AS steps
           FROM conversations_message m
@@ -119,8 +119,7 @@ PATH = """
          UNION ALL
         SELECT m.id, m.parent_id, m.created_at, m.hidden, m.deleted_at, path.steps + 1
           FROM path
-          JOIN conversations_message m
-            ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = path.parent_id
+          CROSS JOIN {message_probe("path.parent_id")}
     )
 """
 
@@ -133,8 +132,7 @@ def _walk_statement(*, ascending: bool, continued: bool, backwards: bool) -> str
             SELECT m.*, page.steps
               FROM (SELECT path.id, path.steps FROM shown AS path WHERE true {after}
                      ORDER BY path.steps {direction} {LIMITS}) AS page
-              JOIN conversations_message m
-                ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = page.id"""
+              CROSS JOIN {message_probe("page.id")}"""
     page = as_page(MESSAGE, source, value="created_at", direction=direction, backwards=backwards, order="steps")
     return f"""
     /* branch_page */

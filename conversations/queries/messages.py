@@ -1,11 +1,12 @@
 """Single messages, and whether what a client sends again is what it sent before."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from msgspec import UNSET, to_builtins
+from msgspec.structs import fields
 
 from chatstore.sql import Row, fetch_all, fetch_one
 from chatstore.storable import json_from_storable, stored_json
@@ -32,7 +33,11 @@ MESSAGES_BY_ID = f"""
      ORDER BY wanted.ordinal
 """
 
-COMPARED = ("role", "content", "parts", "tool_calls", "tool_results", "sources", "selected_text", "metadata", "hidden")
+COMPARED = (
+    "role", "content", "parts", "model", "tool_calls", "tool_results", "sources", "selected_text", "metadata",
+    "language", "tokens_in", "tokens_out", "tokens_used", "cost_cents", "response_cached", "response_time_ms", "hidden",
+)  # fmt: skip
+_DEFAULTS = {field.name: getattr(MessageDraft(role="user", content="x"), field.name) for field in fields(MessageDraft)}
 
 
 def message_get(*, user_id: UUID, conversation_id: UUID, message_id: UUID) -> Row:
@@ -59,11 +64,25 @@ def same_as_drafts(rows: Sequence[Row], drafts: Sequence[MessageDraft]) -> bool:
 
 
 def same_as_draft(stored: dict[str, Any], draft: MessageDraft) -> bool:
-    """Whether a message, as the API shows it, says what the draft says; an id, when the draft has one, is the same."""
-    wanted = to_builtins({name: getattr(draft, name) for name in COMPARED})
+    """Whether a message, as the API shows it, says all that the draft says, and nothing else."""
+    return _says(stored, draft, COMPARED)
+
+
+def says_what_was_sent(stored: dict[str, Any], draft: MessageDraft) -> bool:
+    """Whether it says what the draft says where that says anything: a list of roles and texts leaves the rest open."""
+    sent = [name for name in COMPARED if name in ("role", "content") or getattr(draft, name) != _DEFAULTS[name]]
+    return _says(stored, draft, sent)
+
+
+def _says(stored: dict[str, Any], draft: MessageDraft, names: Iterable[str]) -> bool:
+    wanted = to_builtins({name: getattr(draft, name) for name in names})
     wanted["content"] = wanted["content"] or ""
     if draft.id is not UNSET and stored["id"] != str(draft.id):
         return False
+    if draft.cost_cents is not None and "cost_cents" in wanted:
+        if stored["cost_cents"] is None or Decimal(stored["cost_cents"]) != draft.cost_cents:
+            return False
+        del wanted["cost_cents"]
     return all(_same(stored[name], value) for name, value in wanted.items())
 
 

@@ -39,6 +39,9 @@ STANDING = f"""
                AND m.id = %(message)s) AS message_version,
            EXISTS (SELECT FROM conversations_message m
                     WHERE m.user_id = %(user)s AND m.id = ANY(%(ids)s::uuid[])) AS messages_are_there,
+           (SELECT array_agg(m.id) FROM conversations_message m
+             WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s
+               AND m.id = ANY(%(ids)s::uuid[])) AS ids_here,
            EXISTS (SELECT FROM conversations_conversation c
                     WHERE c.id = ANY(%(ids)s::uuid[]) AND c.user_id <> %(user)s)
         OR EXISTS (SELECT FROM conversations_message m

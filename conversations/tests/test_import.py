@@ -159,6 +159,23 @@ def test_what_a_person_did_here_survives_the_next_import(owner, user, tmp_path):
     assert {"edited", "said here", "text 4"} <= tree
 
 
+def test_an_edit_of_the_last_message_survives_a_conversation_that_was_continued_elsewhere(owner, user, tmp_path):
+    old = exports.branch(2)
+    for key, child in (("root", "m0"), ("m0", "m1")):
+        old["mapping"][key]["children"] = [child]
+    imported(user, export(tmp_path, old))
+    url = f"{LIST}/{owner.get(LIST).json()['results'][0]['id']}"
+    last = owner.get(f"{url}/messages").json()["results"][-1]
+    owner.patch(f"{url}/messages/{last['id']}", {"content": "my correction"}, format="json")
+    newer = exports.branch(3, update_time=1757000000.0)
+    for key, child in (("root", "m0"), ("m0", "m1"), ("m1", "m2")):
+        newer["mapping"][key]["children"] = [child]  # the node of the last message lists a child now
+    _, totals = imported(user, export(tmp_path, newer))
+    assert (totals["imported_count"], totals["updated_count"]) == (1, 0)
+    shown = [m["content"] for m in owner.get(f"{url}/messages").json()["results"]]
+    assert shown == ["text 0", "my correction", "text 2"]
+
+
 def test_a_conversation_in_the_trash_stays_there_and_the_report_says_so(owner, user, tmp_path):
     path = export(tmp_path, exports.branch(2))
     imported(user, path)

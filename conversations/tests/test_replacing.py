@@ -84,11 +84,41 @@ def test_a_list_with_ids_keeps_what_is_known_by_its_id(owner, url):
     assert [m["id"] for m in after] == [messages[0]["id"], messages[1]["id"], new["id"]]
 
 
-def test_a_known_id_with_another_content_is_a_conflict(owner, url):
-    known = owner.get(f"{url}/messages").json()["results"][2]
-    answer = put(owner, url, messages=[{"id": known["id"], "role": "user", "content": "else"}])
+@pytest.mark.parametrize("edit", ["edited", "removed"])
+def test_the_list_that_the_api_gave_may_be_edited_and_put_back_with_its_ids(owner, url, edit):
+    listed = [
+        {name: m[name] for name in ("id", "role", "content", "metadata", "tokens_in")}
+        for m in owner.get(f"{url}/messages").json()["results"]
+    ]
+    if edit == "edited":
+        listed[1]["content"] = "B"
+    else:
+        del listed[1]
+    answer = put(owner, url, messages=listed)
+    assert answer.status_code == 200, answer.content
+    after = owner.get(f"{url}/messages").json()["results"]
+    assert [m["content"] for m in after] == [m["content"] for m in listed]
+    assert after[0]["id"] == listed[0]["id"]
+    assert len(tree(owner, url)) == 4 + len(listed) - 1  # nothing is deleted, and what follows is told again
+
+
+def test_an_id_of_another_conversation_is_a_conflict(owner, url):
+    elsewhere = owner.post(LIST, {"messages": said("x")}, format="json").json()["current_message_id"]
+    answer = put(owner, url, messages=[{"id": elsewhere, "role": "user", "content": "else"}])
     assert (answer.status_code, answer.json()["code"]) == (409, "id_taken")
     assert shown(owner, url) == ["a", "b", "c", "d"]
+
+
+def test_what_a_list_does_not_say_is_no_difference_and_what_it_says_is(owner):
+    rich = {"role": "user", "content": "a", "metadata": {"k": 1}, "model": "m1", "cost_cents": "0.50"}
+    made = owner.post(LIST, {"messages": [rich]}, format="json").json()
+    path = f"{LIST}/{made['id']}"
+    put(owner, path, messages=said("a"))
+    put(owner, path, messages=[{**said("a")[0], "cost_cents": 0.5}])
+    assert len(tree(owner, path)) == 1
+    put(owner, path, messages=[{**said("a")[0], "model": "m2"}])
+    assert [m["model"] for m in owner.get(f"{path}/messages").json()["results"]] == ["m2"]
+    assert len(tree(owner, path)) == 2
 
 
 def test_the_list_and_a_current_message_contradict_each_other(owner, url):

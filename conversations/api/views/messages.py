@@ -8,7 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chatstore.bodies import validated
+from chatstore.bodies import has_key, validated
 from conversations.actions.messages import (
     message_append,
     message_delete,
@@ -232,5 +232,4 @@ def is_batch(body: bytes) -> bool:
     try:
         return msgspec.json.decode(body, type=_Keys).messages is not msgspec.UNSET
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Lone surrogates, or no JSON at all: the reading that follows will say which.
-        return body.lstrip().removeprefix(b"{").lstrip().startswith(b'"messages"')
+        return has_key(body, "messages")  # lone surrogates, or no JSON at all: the reading that follows will say which

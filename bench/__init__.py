@@ -1,0 +1,1 @@
+"""How fast chatstore is beside its peers: `python -m bench` (docs/performance.md)."""

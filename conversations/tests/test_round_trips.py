@@ -1,0 +1,233 @@
+"""No request makes more than three round trips to the database, transactions and authentication included."""
+
+import os
+import re
+import tempfile
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from conversations.api.urls import urlpatterns
+from conversations.tests.people import client_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LIST = "/api/v1/conversations"
+SAID = {"role": "user", "content": "x"}
+MOST = 3
+
+
+class Ask(NamedTuple):
+    """A request: `{c}`, `{m}` are in use, `{t}` is a conversation and `{d}` a message in the trash, `{n}` a new id."""
+
+    method: str
+    path: str
+    body: Any = None
+    trips: int = MOST
+    trips_with_key: int = MOST
+
+
+# The hot paths: the token's session, and one statement.
+HOT = [
+    Ask("get", "/{c}/messages", None, 2),
+    Ask("get", "/{c}/messages?order=desc&limit=1", None, 2),
+    Ask("get", "/{c}/messages?branch=all", None, 2),
+    Ask("get", "/{c}/messages?branch={m}", None, 2),
+    Ask("get", "", None, 2),
+    Ask("get", "?q=x&tag=a&starred=false&ordering=title&limit=1", None, 2),
+    Ask("get", "?deleted=true", None, 2),
+    Ask("get", "/{c}", None, 2),
+    Ask("get", "/{c}?include=messages", None, 2),
+    Ask("get", "/{c}/messages/{m}", None, 2),
+    Ask("get", "/{c}/context", None, 2),
+    Ask("get", "/{c}/context?format=native&max_tokens=10", None, 2),
+    Ask("get", "/{c}/exchanges", None, 2),
+    Ask("post", "/{c}/messages", SAID, 2),
+    Ask("post", "/{c}/messages", {**SAID, "parent_id": "{m}"}, 2),
+    Ask("post", "/{c}/messages", {**SAID, "parent_id": None}, 2),
+    Ask("post", "/{c}/messages", {"messages": [SAID, SAID]}, 2),
+    Ask("post", "", {}, 2),
+    Ask("post", "", {"messages": [SAID, SAID]}, 2),
+    Ask("patch", "/{c}", {"title": "x"}, 2),
+    Ask("patch", "/{c}", {"current_message_id": "{m}"}, 2),
+    Ask("patch", "/{c}", {}, 2),
+    Ask("put", "/{c}", {"starred": True}, 2),
+    Ask("delete", "/{c}", None, 2),
+    Ask("delete", "/{c}?permanent=true", None, 2),
+    Ask("delete", "/{t}?permanent=true", None, 2),
+    Ask("post", "/{t}/restore", None, 2),
+    Ask("post", "/{c}/restore", None, 2),
+    Ask("patch", "/{c}/messages/{m}", {"content": "y"}, 2),
+    Ask("patch", "/{c}/messages/{m}", {}, 2),
+    Ask("delete", "/{c}/messages/{m}", None, 2),
+    Ask("post", "/{c}/messages/{d}/restore", None, 2),
+    Ask("post", "/{c}/messages/{m}/restore", None, 2),
+]
+OTHERS = [
+    Ask("post", "/{c}/messages", {**SAID, "id": "{n}"}),
+    Ask("post", "/{c}/messages", {**SAID, "id": "{m}"}),  # there, with another content
+    # Four, when a batch with ids that are there comes again under another key and is not the same.
+    Ask("post", "/{c}/messages", {"messages": [{**SAID, "id": "{n}"}, SAID]}, trips_with_key=4),
+    # Four, for a refusal: whether the key has an answer, though what it was about is gone, is a question of its own.
+    Ask("post", "/{c}/messages", {**SAID, "parent_id": "{n}"}, trips_with_key=4),
+    # Four, when a conversation that is there comes again under another key.
+    Ask("post", "", {"id": "{n}", "messages": [SAID]}, trips_with_key=4),
+    Ask("post", "", {"id": "{c}"}, trips_with_key=4),
+    Ask("put", "/{c}", {"messages": []}),
+    Ask("put", "/{c}", {"messages": [SAID, SAID], "title": "x"}),
+    Ask("put", "/{c}", {"messages": [{**SAID, "id": "{n}"}]}, trips=4),  # who else has the id, is a question of its own
+    Ask("post", "/{c}/fork", trips_with_key=4),  # replayed: the branch is read before the key is met
+    Ask("post", "/{c}/fork", {"message_id": "{m}"}, trips_with_key=4),
+    Ask("post", "/{c}/fork", {"message_id": "{n}"}, trips_with_key=4),
+    Ask("get", "/{c}/messages?branch={n}"),
+    Ask("patch", "/{c}", {"current_message_id": "{n}"}),
+    Ask("patch", "/{c}/messages/{m}", {"content": ""}),
+    Ask("patch", "/{c}/messages/{d}", {"content": "y"}),
+    Ask("delete", "/{c}/messages/{d}"),
+    Ask("get", "/{t}"),
+]
+ALL = HOT + OTHERS
+
+
+@pytest.fixture
+def ids(transactional_db: None, owner: Any) -> dict[str, str]:
+    """What the requests are about; the conversation has branched, so that its history is walked."""
+    made = owner.post(LIST, {"messages": [SAID, {**SAID, "role": "assistant"}, SAID]}, format="json").json()
+    url = f"{LIST}/{made['id']}/messages"
+    deleted = owner.post(url, SAID, format="json").json()["id"]
+    owner.delete(f"{url}/{deleted}")
+    trashed = owner.post(LIST, {"messages": [SAID]}, format="json").json()["id"]
+    owner.delete(f"{LIST}/{trashed}")
+    return {
+        "c": made["id"],
+        "m": made["current_message_id"],
+        "d": deleted,
+        "t": trashed,
+        "n": str(uuid4()),
+    }
+
+
+def ask(client: Any, wanted: Ask, ids: dict[str, str], headers: dict[str, str] | None = None) -> Any:
+    def filled(value: Any) -> Any:
+        match value:
+            case str():
+                return re.sub(r"\{(\w)\}", lambda found: ids[found[1]], value)
+            case dict():
+                return {name: filled(item) for name, item in value.items()}
+            case list():
+                return [filled(item) for item in value]
+        return value
+
+    path, body = LIST + filled(wanted.path), filled(wanted.body)
+    return getattr(client, wanted.method)(
+        path, body, format="json" if body is not None else None, headers=headers or {}
+    )
+
+
+def trips(client: Any, wanted: Ask, ids: dict[str, str], headers: dict[str, str] | None = None) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        answer = ask(client, wanted, ids, headers)
+    assert answer.status_code < 500
+    return len(queries)
+
+
+named = [pytest.param(wanted, id=f"{wanted.method} {wanted.path} {wanted.body}"[:80]) for wanted in ALL]
+
+
+def test_every_route_is_counted():
+    def shape(path: str) -> str:
+        return re.sub(r"\{\w\}|<uuid:\w+>", "*", path.partition("?")[0]).removeprefix("conversations")
+
+    routes = {
+        (method, shape(str(pattern.pattern)))
+        for pattern in urlpatterns
+        for method in pattern.callback.actions
+        if method != "head"
+    }
+    assert routes == {(wanted.method, shape(wanted.path)) for wanted in ALL}
+
+
+@pytest.mark.parametrize("wanted", named)
+def test_a_request(owner, ids, wanted):
+    assert trips(owner, wanted, ids) <= wanted.trips
+
+
+@pytest.mark.parametrize("wanted", named)
+def test_a_request_about_a_conversation_that_has_branched(owner, ids, wanted):
+    owner.post(f"{LIST}/{ids['c']}/messages", {**SAID, "parent_id": None}, format="json")
+    owner.patch(f"{LIST}/{ids['c']}", {"current_message_id": ids["m"]}, format="json")
+    assert trips(owner, wanted, ids) <= max(MOST, wanted.trips)
+
+
+@pytest.mark.parametrize(
+    "path", ["/{c}/messages", "/{c}/messages?branch={m}", "/{c}/messages?branch=all", "/{c}/context"]
+)
+def test_a_history_that_branched_and_changed_since_it_was_read(owner, ids, path):
+    url = f"{LIST}/{ids['c']}"
+    owner.post(f"{url}/messages", {**SAID, "parent_id": None}, format="json")
+    old = ask(owner, Ask("get", path), ids)["ETag"]
+    owner.patch(url, {"current_message_id": ids["m"]}, format="json")
+    assert trips(owner, Ask("get", path), ids, {"If-None-Match": old}) <= MOST
+
+
+@pytest.mark.parametrize("wanted", named)
+def test_a_request_of_a_stranger_or_for_what_is_not_there(stranger, owner, ids, wanted):
+    assert trips(stranger, wanted, ids) <= MOST
+    assert trips(owner, wanted, {name: str(uuid4()) for name in ids}) <= MOST
+
+
+@pytest.mark.parametrize("wanted", named)
+def test_a_request_with_a_precondition(owner, ids, wanted):
+    if wanted.method == "post":
+        pytest.skip("has none")
+    for tag in ('"0"', "*", '"1", "2", "3", "4", "5", "6"'):
+        name = "If-None-Match" if wanted.method == "get" else "If-Match"
+        assert trips(owner, wanted, ids, {name: tag}) <= max(MOST, wanted.trips), tag
+
+
+@pytest.mark.parametrize("wanted", [param for param in named if param.values[0].method == "post"])
+def test_a_post_with_a_key_and_again_with_it(owner, ids, wanted):
+    key = {"Idempotency-Key": "k"}
+    unlike = Ask("post", wanted.path, {"unlike": 1, **(wanted.body or {})})
+    assert trips(owner, wanted, ids, key) <= wanted.trips_with_key
+    assert trips(owner, wanted, ids, key) <= wanted.trips_with_key  # replayed, or refused again
+    assert trips(owner, unlike, ids, key) <= wanted.trips_with_key  # the key is another request's
+    assert trips(owner, wanted, ids, {"Idempotency-Key": "another"}) <= wanted.trips_with_key
+
+
+def test_a_request_without_a_token_asks_nothing(outsider, ids):
+    for wanted in ALL:
+        assert trips(outsider, wanted, ids) == 0
+
+
+def test_the_counter_sees_transactions(owner, ids):
+    from django.db import transaction
+
+    with CaptureQueriesContext(connection) as queries, transaction.atomic(), transaction.atomic():
+        pass
+    assert [query["sql"].split()[0] for query in queries] == ["BEGIN", "SAVEPOINT", "RELEASE", "COMMIT"]
+
+
+REPEATABLE = [param for param in named if param.values[0] in HOT and not re.search("delete|restore", param.id)]
+
+
+@pytest.mark.parametrize("wanted", REPEATABLE)
+def test_on_the_wire_it_is_as_many(user, ids, wanted):
+    """What Django does not count: libpq's own trace of what it sends, once the statements are prepared."""
+    owner = client_of(user)
+    for _ in range(2):  # prepared, and the connection set up
+        ask(owner, wanted, ids)
+    connection.ensure_connection()
+    wire = connection.connection.pgconn
+    with tempfile.TemporaryFile() as file:
+        wire.trace(file.fileno())
+        try:
+            ask(owner, wanted, ids)
+        finally:
+            wire.untrace()
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        sent = [line.split("\t") for line in file.read().decode(errors="replace").splitlines() if "\tF\t" in line]
+    waits = [line[3] for line in sent if line[3] in ("Query", "Sync")]  # what the server answers with ReadyForQuery
+    assert 1 <= len(waits) <= MOST, sent
