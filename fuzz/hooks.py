@@ -1,6 +1,7 @@
 """Most requests are about what is there: with ids made up at random nearly all would end with 404.
 
-`FUZZ_KNOWN` names a file of `[[conversation, [message, …]], …]`. A third of the requests keep the ids they were made with.
+`FUZZ_KNOWN` names a file of `[[conversation, [message, …]], …]`. A third of the requests keep the ids that they were
+made with.
 """
 
 import json
