@@ -167,7 +167,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(condition=models.Q(('parent__isnull', False)), fields=['user', 'parent'], name='message_children'),
+            index=models.Index(condition=models.Q(('parent__isnull', False)), fields=['user', 'conversation', 'parent'], name='message_children'),
         ),
         migrations.AddIndex(
             model_name='message',

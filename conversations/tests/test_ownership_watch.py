@@ -148,7 +148,7 @@ def statements_in(value: Any) -> Iterator[str]:
 
 def subsets(names: Any) -> Iterator[tuple[str, ...]]:
     names = tuple(names)
-    return chain.from_iterable(combinations(names, size) for size in (1, 2, len(names)))
+    return chain.from_iterable(combinations(names, size) for size in (1, len(names)))
 
 
 def named() -> Iterator[Any]:
@@ -159,11 +159,14 @@ def named() -> Iterator[Any]:
     made = {
         "conversation_page": [
             lists._page_statement(filters, trash, column, down, more, back)
-            for filters in [(), *((name,) for name in lists.FILTERS), tuple(lists.FILTERS)]
+            for filters, columns in [
+                ((), lists.ORDERINGS),
+                (tuple(lists.FILTERS), lists.ORDERINGS),
+                *(((name,), ["title"]) for name in lists.FILTERS),
+            ]
             for trash, more in ((True, False), (False, True))
-            for column in lists.ORDERINGS
-            for down in (True, False)
-            for back in (True, False)
+            for column in columns
+            for down, back in ((True, True), (False, False))
         ],
         "conversation_update": [
             conversation_actions._update_statement(f) for f in subsets(conversation_actions.FIELDS)

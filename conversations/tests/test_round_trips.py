@@ -1,13 +1,12 @@
 """No request makes more than three round trips to the database, transactions and authentication included."""
 
-import os
 import re
 import tempfile
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from conversations.api.urls import urlpatterns
@@ -91,22 +90,23 @@ OTHERS = [
 ALL = HOT + OTHERS
 
 
-@pytest.fixture
-def ids(transactional_db: None, owner: Any) -> dict[str, str]:
-    """What the requests are about; the conversation has branched, so that its history is walked."""
+def world(owner: Any) -> dict[str, str]:
+    """What the requests are about, new each time."""
     made = owner.post(LIST, {"messages": [SAID, {**SAID, "role": "assistant"}, SAID]}, format="json").json()
     url = f"{LIST}/{made['id']}/messages"
     deleted = owner.post(url, SAID, format="json").json()["id"]
     owner.delete(f"{url}/{deleted}")
     trashed = owner.post(LIST, {"messages": [SAID]}, format="json").json()["id"]
     owner.delete(f"{LIST}/{trashed}")
-    return {
-        "c": made["id"],
-        "m": made["current_message_id"],
-        "d": deleted,
-        "t": trashed,
-        "n": str(uuid4()),
-    }
+    return {"c": made["id"], "m": made["current_message_id"], "d": deleted, "t": trashed, "n": str(uuid4())}
+
+
+def branched_world(owner: Any) -> dict[str, str]:
+    """The same, and the conversation has branched."""
+    ids = world(owner)
+    owner.post(f"{LIST}/{ids['c']}/messages", {**SAID, "parent_id": None}, format="json")
+    owner.patch(f"{LIST}/{ids['c']}", {"current_message_id": ids["m"]}, format="json")
+    return ids
 
 
 def ask(client: Any, wanted: Ask, ids: dict[str, str], headers: dict[str, str] | None = None) -> Any:
@@ -133,9 +133,6 @@ def trips(client: Any, wanted: Ask, ids: dict[str, str], headers: dict[str, str]
     return len(queries)
 
 
-named = [pytest.param(wanted, id=f"{wanted.method} {wanted.path} {wanted.body}"[:80]) for wanted in ALL]
-
-
 def test_every_route_is_counted():
     def shape(path: str) -> str:
         return re.sub(r"\{\w\}|<uuid:\w+>", "*", path.partition("?")[0]).removeprefix("conversations")
@@ -149,85 +146,81 @@ def test_every_route_is_counted():
     assert routes == {(wanted.method, shape(wanted.path)) for wanted in ALL}
 
 
-@pytest.mark.parametrize("wanted", named)
-def test_a_request(owner, ids, wanted):
-    assert trips(owner, wanted, ids) <= wanted.trips
-
-
-@pytest.mark.parametrize("wanted", named)
-def test_a_request_about_a_conversation_that_has_branched(owner, ids, wanted):
-    owner.post(f"{LIST}/{ids['c']}/messages", {**SAID, "parent_id": None}, format="json")
-    owner.patch(f"{LIST}/{ids['c']}", {"current_message_id": ids["m"]}, format="json")
-    assert trips(owner, wanted, ids) <= max(MOST, wanted.trips)
-
-
-@pytest.mark.parametrize(
-    "path", ["/{c}/messages", "/{c}/messages?branch={m}", "/{c}/messages?branch=all", "/{c}/context"]
-)
-def test_a_history_that_branched_and_changed_since_it_was_read(owner, ids, path):
-    url = f"{LIST}/{ids['c']}"
-    owner.post(f"{url}/messages", {**SAID, "parent_id": None}, format="json")
-    old = ask(owner, Ask("get", path), ids)["ETag"]
-    owner.patch(url, {"current_message_id": ids["m"]}, format="json")
-    assert trips(owner, Ask("get", path), ids, {"If-None-Match": old}) <= MOST
-
-
-@pytest.mark.parametrize("wanted", named)
-def test_a_request_of_a_stranger_or_for_what_is_not_there(stranger, owner, ids, wanted):
-    assert trips(stranger, wanted, ids) <= MOST
-    assert trips(owner, wanted, {name: str(uuid4()) for name in ids}) <= MOST
-
-
-@pytest.mark.parametrize("wanted", named)
-def test_a_request_with_a_precondition(owner, ids, wanted):
-    if wanted.method == "post":
-        pytest.skip("has none")
-    for tag in ('"0"', "*", '"1", "2", "3", "4", "5", "6"'):
-        name = "If-None-Match" if wanted.method == "get" else "If-Match"
-        assert trips(owner, wanted, ids, {name: tag}) <= max(MOST, wanted.trips), tag
-
-
-@pytest.mark.parametrize("wanted", [param for param in named if param.values[0].method == "post"])
-def test_a_post_with_a_key_and_again_with_it(owner, ids, wanted):
-    key = {"Idempotency-Key": "k"}
-    unlike = Ask("post", wanted.path, {"unlike": 1, **(wanted.body or {})})
-    assert trips(owner, wanted, ids, key) <= wanted.trips_with_key
-    assert trips(owner, wanted, ids, key) <= wanted.trips_with_key  # replayed, or refused again
-    assert trips(owner, unlike, ids, key) <= wanted.trips_with_key  # the key is another request's
-    assert trips(owner, wanted, ids, {"Idempotency-Key": "another"}) <= wanted.trips_with_key
-
-
-def test_a_request_without_a_token_asks_nothing(outsider, ids):
+def test_a_request(owner):
     for wanted in ALL:
-        assert trips(outsider, wanted, ids) == 0
+        assert trips(owner, wanted, world(owner)) <= wanted.trips, wanted
 
 
-def test_the_counter_sees_transactions(owner, ids):
-    from django.db import transaction
+def test_a_request_about_a_conversation_that_has_branched(owner):
+    for wanted in ALL:
+        assert trips(owner, wanted, branched_world(owner)) <= max(MOST, wanted.trips), wanted
 
+
+def test_a_history_that_branched_and_changed_since_it_was_read(owner):
+    for path in ("/{c}/messages", "/{c}/messages?branch={m}", "/{c}/messages?branch=all", "/{c}/context"):
+        ids = branched_world(owner)
+        old = ask(owner, Ask("get", path), ids)["ETag"]
+        owner.patch(f"{LIST}/{ids['c']}", {"title": "changed"}, format="json")
+        assert trips(owner, Ask("get", path), ids, {"If-None-Match": old}) <= MOST, path
+
+
+def test_a_request_of_a_stranger_or_for_what_is_not_there(stranger, owner):
+    ids = world(owner)
+    for wanted in ALL:
+        assert trips(stranger, wanted, ids) <= MOST, wanted
+        assert trips(owner, wanted, {name: str(uuid4()) for name in ids}) <= MOST, wanted
+
+
+def test_a_request_with_a_precondition(owner):
+    for wanted in ALL:
+        if wanted.method != "post":
+            name = "If-None-Match" if wanted.method == "get" else "If-Match"
+            ids = world(owner)
+            for tag in ('"0"', '"1", "2", "3"', "*"):
+                assert trips(owner, wanted, ids, {name: tag}) <= max(MOST, wanted.trips), (wanted, tag)
+
+
+def test_a_post_with_a_key_and_again_with_it(owner):
+    for number, wanted in enumerate(ALL):
+        if wanted.method == "post":
+            ids, most, key = world(owner), wanted.trips_with_key, {"Idempotency-Key": str(number)}
+            unlike = Ask("post", wanted.path, {"unlike": 1, **(wanted.body or {})})
+            assert trips(owner, wanted, ids, key) <= most, wanted
+            assert trips(owner, wanted, ids, key) <= most, wanted  # replayed, or refused again
+            assert trips(owner, unlike, ids, key) <= most, wanted  # the key is another request's
+            assert trips(owner, wanted, ids, {"Idempotency-Key": f"other {number}"}) <= most, wanted
+
+
+def test_a_request_without_a_token_asks_nothing(owner, outsider):
+    ids = world(owner)
+    for wanted in ALL:
+        assert trips(outsider, wanted, ids) == 0, wanted
+
+
+def test_the_counter_sees_transactions(transactional_db):
     with CaptureQueriesContext(connection) as queries, transaction.atomic(), transaction.atomic():
         pass
     assert [query["sql"].split()[0] for query in queries] == ["BEGIN", "SAVEPOINT", "RELEASE", "COMMIT"]
 
 
-REPEATABLE = [param for param in named if param.values[0] in HOT and not re.search("delete|restore", param.id)]
-
-
-@pytest.mark.parametrize("wanted", REPEATABLE)
-def test_on_the_wire_it_is_as_many(user, ids, wanted):
+def test_on_the_wire_it_is_as_many(user):
     """What Django does not count: libpq's own trace of what it sends, once the statements are prepared."""
     owner = client_of(user)
-    for _ in range(2):  # prepared, and the connection set up
-        ask(owner, wanted, ids)
-    connection.ensure_connection()
-    wire = connection.connection.pgconn
-    with tempfile.TemporaryFile() as file:
-        wire.trace(file.fileno())
-        try:
+    for wanted in HOT:
+        if wanted.method == "delete" or "restore" in wanted.path:
+            continue  # again, it is another request
+        ids = world(owner)
+        for _ in range(2):
             ask(owner, wanted, ids)
-        finally:
-            wire.untrace()
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
-        sent = [line.split("\t") for line in file.read().decode(errors="replace").splitlines() if "\tF\t" in line]
-    waits = [line[3] for line in sent if line[3] in ("Query", "Sync")]  # what the server answers with ReadyForQuery
-    assert 1 <= len(waits) <= MOST, sent
+        connection.ensure_connection()
+        wire = connection.connection.pgconn
+        with tempfile.TemporaryFile() as file:
+            wire.trace(file.fileno())
+            try:
+                ask(owner, wanted, ids)
+            finally:
+                wire.untrace()
+            file.seek(0)
+            sent = [line.split("\t") for line in file.read().decode(errors="replace").splitlines() if "\tF\t" in line]
+        waits = [line[3] for line in sent if line[3] in ("Query", "Sync")]  # what the server answers with ReadyForQuery
+        assert 1 <= len(waits) <= wanted.trips, (wanted, sent)

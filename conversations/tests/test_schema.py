@@ -348,7 +348,7 @@ def test_the_migrations_go_down_and_up_again_to_the_same_schema(app):
 
 @pytest.fixture
 def large(user, owner):
-    """20,000 messages of the user's and as many of another's, so that the planner has reason to use an index."""
+    """Thousands of messages, one conversation of 1,000 among them, so that the planner has reason to use an index."""
     wanted = owner.post(LIST, {"messages": [{"role": "user", "content": "x"}] * 4}, format="json").json()
     trashed = owner.post(LIST, {"messages": [{"role": "user", "content": "x"}]}, format="json").json()["id"]
     url = f"{LIST}/{wanted['id']}/messages"
@@ -371,7 +371,7 @@ def large(user, owner):
             )
             INSERT INTO conversations_message (user_id, id, conversation_id, role, content, created_at)
             SELECT made.user_id, gen_random_uuid(), made.id, 'user', repeat('y', 100), now() + n * interval '1 second'
-              FROM made, generate_series(1, 50) AS n
+              FROM made, generate_series(1, 12) AS n
             """,
             person.pk,
         )
