@@ -60,8 +60,8 @@ class Message(OwnedModel):
         indexes = [
             # HISTORY_PAGE, CONTEXT: one conversation in reading order, from either end, without a sort.
             models.Index(fields=["user", "conversation", "created_at", "id"], name="message_reading_order"),
-            # The cascade from a parent, all its columns: with fewer, the planner may read the whole conversation for each
-            # of its messages when it is deleted.
+            # The cascade from a parent, by all its columns: with fewer, the planner may read the whole conversation for
+            # each of its messages when it is deleted.
             models.Index(
                 fields=["user", "conversation", "parent"], name="message_children", condition=Q(parent__isnull=False)
             ),

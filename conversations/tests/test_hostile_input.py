@@ -605,9 +605,7 @@ def test_100_000_messages_in_one_conversation_are_read_as_fast_as_100(owner):
     assert time.perf_counter() - began < 0.1
     assert owner.get(url).json()["message_count"] == 100_001
     with connection.cursor() as cursor:
-        cursor.execute(
-            "ANALYZE conversations_message"
-        )  # as autovacuum does: the plan is a small table's
+        cursor.execute("ANALYZE conversations_message")  # as autovacuum does: the plan is a small table's
     began = time.perf_counter()
     assert owner.delete(f"{url}?permanent=true").status_code == 204
     assert time.perf_counter() - began < 25
