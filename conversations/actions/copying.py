@@ -66,7 +66,8 @@ def binary(value: bytes) -> str:
 def copy_lines(table: str, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     """COPY rows of encoded columns into a table, within the transaction that is open."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    # Django wraps what `execute` raises, but not what a COPY does: psycopg's own errors would pass by all who wait for its.
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         for line in lines:
             copy.write("\t".join(line) + "\n")
 

@@ -236,7 +236,10 @@ def _metadata(message: Placed) -> dict[str, Any]:
 
 
 def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, changes: list[Changed]) -> Outcome:
-    """A record of a conversation that is here, and differs. An older copy adds what is missing, and changes nothing."""
+    """A record of a conversation that is here, and differs.
+
+    An older copy has nothing new, and changes nothing; what was done here since makes no newer export older.
+    """
     with connection.cursor() as cursor:
         cursor.execute(KNOWN, [user_id, there.id])
         rows = cursor.fetchall()
@@ -244,17 +247,16 @@ def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, ch
     record = incoming.record
     new, old = placed(record, now=now, known=known)
     raws = dict(zip((m.external_id for m in record.messages), incoming.raws, strict=True))
-    is_older = record.updated_at is not None and record.updated_at < there.updated_at
-    if is_older and not new:
+    if not new and record.updated_at is not None and record.updated_at < there.updated_at:
         return Outcome("unchanged", there.id, unchanged=len(old))
-    updated = [] if is_older else _update_known(user_id, there.id, old, raws)
+    updated = _update_known(user_id, there.id, old, raws)
     copying.copy_lines(
         "conversations_message",
         copying.MESSAGE_COLUMNS,
         (message_line(user_id, there.id, message, raws[message.record.external_id]) for message in new),
     )
     ids = {message.record.external_id: message.id for message in (*old, *new)}
-    current = there.current_message_id if is_older else ids.get(record.current_external_id or "")
+    current = ids.get(record.current_external_id or "")
     shown = [Node(*row[1:4]) for row in rows if row[4]]
     nodes = [*shown, *(Node(message.created_at, message.id, message.parent_id) for message in new)]
     if current not in {node.id for node in nodes}:  # the leaf of the export is in the trash here
@@ -265,9 +267,9 @@ def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, ch
             {
                 "user": user_id,
                 "conversation": there.id,
-                "title": "" if is_older else to_storable(record.title or ""),
-                "raw": None if is_older or record.raw is None else json_to_storable(record.raw),
-                "digest": None if is_older else incoming.digest,
+                "title": to_storable(record.title or ""),
+                "raw": None if record.raw is None else json_to_storable(record.raw),
+                "digest": incoming.digest,
                 "current": current,
                 "linear": is_linear(nodes, current),
                 "updated_at": record.updated_at or now,

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -458,3 +459,28 @@ def test_people_do_not_wait_for_each_other(stranger, user, made):
     with Opponent() as opponent:
         opponent.do("UPDATE conversations_changecounter SET value = value WHERE user_id = %s", user.pk)
         assert stranger.post(LIST, {"messages": [said("mine")]}, format="json").status_code == 201
+
+
+@pytest.mark.parametrize("second", ["delete the leaf", "make it the current message"])
+def test_what_waited_for_another_looks_at_the_tree_again(owner, user, made, url, second):
+    """Two requests queue for one conversation: the later one must not act on the tree as it was before the earlier."""
+    middle = made["current_message_id"]
+    leaf = owner.post(f"{url}/messages", said("leaf"), format="json").json()["id"]
+    clients = [client_of(user), client_of(user)]
+    other = {
+        "delete the leaf": lambda: clients[1].delete(f"{url}/messages/{leaf}"),
+        "make it the current message": lambda: clients[1].patch(url, {"current_message_id": middle}, format="json"),
+    }[second]
+    delete_the_middle = partial(clients[0].delete, f"{url}/messages/{middle}")
+    with Opponent() as opponent, ThreadPoolExecutor(1) as background:
+        opponent.do("SELECT 1 FROM conversations_conversation WHERE user_id = %s FOR UPDATE", user.pk)
+        both = background.submit(at_once, [delete_the_middle, other])
+        time.sleep(0.7)  # both have begun, and wait
+        opponent.connection.rollback()
+        answers = both.result(30)
+    assert answers[0].status_code == 204
+    assert answers[1].status_code in (200, 204, 422)
+    current = owner.get(url).json()["current_message_id"]
+    assert owner.get(f"{url}/messages/{current}").status_code == 200  # what is in the trash is nobody's current message
+    assert history(owner, url)[-1]["id"] == current
+    assert_consistent(user, made["id"])

@@ -5,6 +5,7 @@ hostile.md, 1 to 14; what is another's (13) is in test_isolation.py.
 
 import gzip
 import json
+import secrets
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.models import User
+from conversations.actions.ingest import conversations_ingest
+from conversations.interchange.records import ConversationRecord, MessageRecord
 from conversations.models import Conversation, Message
 from conversations.tests.whole_database import Unchanged
 
@@ -566,6 +569,24 @@ def test_a_field_out_of_bounds_is_422_and_named(owner, conversation, fields, poi
     with unchanged:
         for method, path in (("post", LIST), ("patch", url), ("put", url)):
             assert refused(sent(owner, method, path, fields), 422)["errors"][0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize("place", ["conversation", "message"])
+def test_an_import_goes_on_after_an_id_that_is_too_long_to_be_found_again(user, place):
+    def record(index: int) -> ConversationRecord:
+        external_id, message_id = f"c{index}", f"m{index}"
+        if index == 1:
+            long = secrets.token_hex(4_000)  # an index takes 2,704 bytes, compressed
+            external_id, message_id = (long, "m") if place == "conversation" else ("c", long)
+        said = MessageRecord(external_id=message_id, role="user", content="x")
+        return ConversationRecord(
+            source="chatgpt", external_id=external_id, messages=(said,), current_external_id=message_id
+        )
+
+    reports = list(conversations_ingest(user_id=user.pk, found=map(record, range(3))))
+    assert [report.outcome for report in reports] == ["imported", "failed", "imported"]
+    assert reports[1].reason == "refused_by_database"
+    assert Conversation.objects.filter(user=user).count() == 2
 
 
 def test_a_batch_of_the_greatest_length_is_taken_and_one_longer_refused(owner, conversation):
