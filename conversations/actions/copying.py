@@ -66,7 +66,7 @@ def binary(value: bytes) -> str:
 def copy_lines(table: str, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     """COPY rows of encoded columns into a table, within the transaction that is open."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
-    # Django wraps what `execute` raises, not what COPY does: psycopg's own errors would pass by who expects Django's.
+    # Django wraps what `execute` raises, not what COPY does: psycopg's own errors pass by all who expect Django's.
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         for line in lines:
             copy.write("\t".join(line) + "\n")
