@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from chatstore.sql import write
@@ -435,9 +434,9 @@ def test_whoever_waits_too_long_for_another_is_told_to_come_again(user, made, ur
             cursor.execute("SET lock_timeout = '150ms'")
         try:
             return client.post(f"{url}/messages", said("too late"), format="json")
-        finally:
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET lock_timeout = {settings.LOCK_TIMEOUT_MS}")
+        finally:  # the request gave it back to the pool: no other test is to meet it there
+            connection.close()
+            connection.close_pool()
 
     with Opponent() as opponent:
         opponent.do("SELECT 1 FROM conversations_conversation WHERE user_id = %s FOR UPDATE", user.pk)
