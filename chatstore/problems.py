@@ -5,7 +5,8 @@ answers. What is none of these is a fault of ours: it is logged in full and answ
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, NotRequired, TypedDict
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -53,12 +54,6 @@ class DomainError(Exception):
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad_request"
     title: ClassVar[str] = TITLES[400][1]
-    caller_is_live = False  # whether the session of who is refused was found alive (accounts.queries.CALLER_IS_LIVE)
-
-    def to_a_live_caller(self) -> "DomainError":
-        """The same refusal, of somebody whose session need not be looked up once more."""
-        self.caller_is_live = True
-        return self
 
     def __init__(
         self,
@@ -76,6 +71,16 @@ class DomainError(Exception):
             self.errors.append({"pointer": pointer, "code": self.code, "detail": detail or self.title})
         self.headers = headers or {}
         self.members = members
+
+
+@contextmanager
+def to_a_live_caller() -> Iterator[None]:
+    """Within it the caller's session is known to live: a refusal says so, and nobody looks it up once more."""
+    try:
+        yield
+    except Exception as refusal:
+        refusal.caller_is_live = True  # type: ignore[attr-defined]
+        raise
 
 
 class Malformed(DomainError):

@@ -8,16 +8,16 @@ from uuid import UUID
 from msgspec import UNSET, structs
 
 from chatstore.owned import new_id
-from chatstore.problems import IdTaken, PreconditionFailed
+from chatstore.problems import IdTaken, PreconditionFailed, to_a_live_caller
 from chatstore.sql import Row
 from chatstore.storable import json_from_storable, json_to_storable, stored_json
 from conversations.actions.changes import Write
 from conversations.actions.conversations import FIELDS, conversation_update, conversation_values, refuse_stale
-from conversations.actions.idempotency import Once
+from conversations.actions.idempotency import Once, raise_answer_given
 from conversations.actions.rows import FIELDS as MESSAGE_FIELDS
 from conversations.actions.rows import INSERT_MESSAGES, batch_of, own_ids
 from conversations.drafts import ConversationReplacement, MessageDraft
-from conversations.problems import ChangedMeanwhile, CurrentMessageNotFound
+from conversations.problems import ChangedMeanwhile, CurrentMessageNotFound, MessageInTrash
 from conversations.queries.branches import BranchMessage, conversation_with_branch
 from conversations.queries.columns import CONVERSATION
 from conversations.queries.messages import says_what_was_sent
@@ -80,6 +80,7 @@ def conversation_replace(
     user_id: UUID,
     conversation_id: UUID,
     replacement: ConversationReplacement,
+    session_id: UUID | None = None,
     versions: Sequence[int] | None = None,
 ) -> Row:
     """Change what is named; with `messages`, make the active branch equal to that list (requirement D1).
@@ -89,14 +90,22 @@ def conversation_replace(
     """
     if replacement.messages is UNSET:
         return conversation_update(
-            user_id=user_id, conversation_id=conversation_id, patch=replacement, versions=versions
+            user_id=user_id,
+            conversation_id=conversation_id,
+            patch=replacement,
+            session_id=session_id,
+            versions=versions,
         )
     if replacement.current_message_id is not UNSET:
         raise CurrentMessageNotFound(
             "The list says which message is the current one: its last.", pointer="/current_message_id"
         )
     for _ in range(ATTEMPTS):
-        row = _replace_once(user_id, conversation_id, replacement, replacement.messages, versions)
+        header, branch = conversation_with_branch(
+            user_id=user_id, session_id=session_id, conversation_id=conversation_id
+        )
+        with to_a_live_caller():
+            row = _replace_once(user_id, header, branch, replacement, replacement.messages, versions)
         if row is not None:
             return row
     refuse_stale(user_id, conversation_id, versions)
@@ -105,12 +114,14 @@ def conversation_replace(
 
 def _replace_once(
     user_id: UUID,
-    conversation_id: UUID,
+    header: Row,
+    branch: Sequence[BranchMessage],
     replacement: ConversationReplacement,
     drafts: Sequence[MessageDraft],
     versions: Sequence[int] | None,
 ) -> Row | None:
-    header, branch = conversation_with_branch(user_id=user_id, conversation_id=conversation_id)
+    """None when the conversation changed since it was read."""
+    conversation_id = UUID(header["id"])
     if versions is not None and header["version"] not in versions:
         raise PreconditionFailed()
     path = [_decoded(message) for message in branch if not message.in_trash]
@@ -121,6 +132,8 @@ def _replace_once(
             raise IdTaken("The same id stands twice in the list.", pointer="/messages")
         found = standing(user_id=user_id, conversation_id=conversation_id, ids=brought)
         require_free_ids(found)
+        if found["messages_are_there"] and not found["ids_here"]:
+            raise IdTaken("The id is taken by a message of another conversation.")
         rest = [_with_a_new_id(draft, found["ids_here"] or []) for draft in rest]
     batch = batch_of(rest, after=leaf, follows=False)
     values = conversation_values(replacement)
@@ -213,13 +226,25 @@ FORK = Write(
 
 
 def conversation_fork(
-    *, user_id: UUID, conversation_id: UUID, message_id: UUID | None = None, once: Once | None = None
+    *,
+    user_id: UUID,
+    conversation_id: UUID,
+    message_id: UUID | None = None,
+    session_id: UUID | None = None,
+    once: Once | None = None,
 ) -> Row:
     """A copy of the branch up to a message (default: the current one), as a conversation of its own.
 
     Raises the refusals of the conversation and of the message, IdempotencyKeyReused, AnswerGiven.
     """
-    _, branch = conversation_with_branch(user_id=user_id, conversation_id=conversation_id, leaf=message_id)
+    try:
+        _, branch = conversation_with_branch(
+            user_id=user_id, session_id=session_id, conversation_id=conversation_id, leaf=message_id
+        )
+    except MessageInTrash:
+        with to_a_live_caller():
+            raise_answer_given(user_id=user_id, once=once)  # it was not in the trash when it was forked
+        raise
     old = [_decoded(message)["id"] for message in branch if not message.in_trash]
     new = [new_id() for _ in old]
     origin = {"forked_from": {"conversation_id": conversation_id, "message_id": old[-1] if old else None}}
@@ -233,7 +258,8 @@ def conversation_fork(
         "leaf": new[-1] if new else None,
         "origin": json_to_storable(origin),
     }
-    rows = FORK.run(params, once=once)
-    if not rows:
-        raise ChangedMeanwhile()
+    with to_a_live_caller():
+        rows = FORK.run(params, once=once)
+        if not rows:
+            raise ChangedMeanwhile()
     return rows[0]

@@ -8,6 +8,7 @@ which are round trips too. The parts before the tail differ; they must offer a C
 from django.db import IntegrityError
 
 from chatstore import metrics
+from chatstore.problems import to_a_live_caller
 from chatstore.sql import Params, Row, write
 from conversations.actions.idempotency import Once, raise_answer_given
 
@@ -59,7 +60,8 @@ class Write:
         except IntegrityError as error:
             diagnostics = getattr(error.__cause__, "diag", None)
             if once and getattr(diagnostics, "constraint_name", "") == "conversations_idempotencykey_pkey":
-                raise_answer_given(user_id=params["user"], once=once)
+                with to_a_live_caller():  # or the statement would not have come as far as the key
+                    raise_answer_given(user_id=params["user"], once=once)
                 return self.run(params, once=once)  # the key had expired, and is free now
             metrics.SAVE_FAILURES.labels(kind=self.name, reason="refused").inc()
             raise

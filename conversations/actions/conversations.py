@@ -7,14 +7,15 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
+from accounts.errors import TokenRevoked
+from accounts.queries import CALLER_IS_LIVE
 from chatstore.owned import new_id
 from chatstore.problems import IdTaken, PreconditionFailed
 from chatstore.sql import Row
 from chatstore.storable import json_to_storable, to_storable
 from conversations.actions.changes import Write
 from conversations.actions.idempotency import Once, raise_answer_given
-from conversations.actions.messages import patch_values
-from conversations.actions.rows import INSERT_MESSAGES, batch_of, own_ids
+from conversations.actions.rows import INSERT_MESSAGES, batch_of, own_ids, patch_values
 from conversations.drafts import ConversationDraft, ConversationPatch
 from conversations.problems import (
     ChangedMeanwhile,
@@ -26,7 +27,13 @@ from conversations.problems import (
 from conversations.queries.columns import CONVERSATION
 from conversations.queries.conversations import conversation_get
 from conversations.queries.messages import conversation_as_made
-from conversations.queries.standing import conversation_refusal, message_refusal, require_free_ids, standing
+from conversations.queries.standing import (
+    conversation_refusal,
+    known_to_live,
+    message_refusal,
+    require_free_ids,
+    standing,
+)
 
 ATTEMPTS = 5
 
@@ -45,6 +52,7 @@ CREATE = Write(
     f"""
     moment AS MATERIALIZED (
         SELECT %(conversation)s::uuid AS id, NULL::uuid AS current_message_id, clock_timestamp() AS at
+         WHERE {CALLER_IS_LIVE}
     ),
     touched AS (
         INSERT INTO conversations_conversation (
@@ -72,7 +80,9 @@ CREATE = Write(
 )
 
 
-def conversation_create(*, user_id: UUID, draft: ConversationDraft, once: Once | None = None) -> tuple[Row, bool]:
+def conversation_create(
+    *, user_id: UUID, draft: ConversationDraft, session_id: UUID | None = None, once: Once | None = None
+) -> tuple[Row, bool]:
     """Make a conversation, with its messages if it has any: the row, and whether it is new.
 
     A client's id that is there already, with the same content, gives the row as it is now.
@@ -83,17 +93,22 @@ def conversation_create(*, user_id: UUID, draft: ConversationDraft, once: Once |
         raise IdTaken("The same id stands twice in the list.", pointer="/messages")
     conversation_id = draft.id if isinstance(draft.id, UUID) else new_id()
     if isinstance(draft.id, UUID) or brought:
-        found = standing(user_id=user_id, conversation_id=conversation_id, ids=[*brought, conversation_id])
-        require_free_ids(found)
-        if found["conversation_is_own"]:
-            return _existing(user_id, conversation_id, draft, once), False
+        ids = [*brought, conversation_id]
+        found = standing(user_id=user_id, session_id=session_id, conversation_id=conversation_id, ids=ids)
+        with known_to_live(found):
+            require_free_ids(found)
+            if found["conversation_is_own"]:
+                return _existing(user_id, conversation_id, draft, once), False
+    params = {"user": user_id, "session": session_id, "conversation": conversation_id, **_create_params(draft)}
     try:
-        rows = CREATE.run({"user": user_id, "conversation": conversation_id, **_create_params(draft)}, once=once)
+        rows = CREATE.run(params, once=once)
     except IntegrityError as error:
         name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
         if name != "conversations_conversation_pkey":
             raise
         return _existing(user_id, conversation_id, draft, once), False
+    if not rows:  # nothing but the end of the session keeps it from being made
+        raise TokenRevoked()
     return rows[0], True
 
 
@@ -160,14 +175,19 @@ def _update_statement(fields: tuple[str, ...]) -> Write:
         UPDATE conversations_conversation c
            SET {", ".join(assignments)}, version = c.version + 1, updated_at = {_NOW}
          WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
-           AND (%(versions)s::bigint[] IS NULL OR c.version = ANY(%(versions)s)) {extra}
+           AND (%(versions)s::bigint[] IS NULL OR c.version = ANY(%(versions)s)) AND {CALLER_IS_LIVE} {extra}
         RETURNING c.*
     ), {_CHANGED}"""
     return Write("conversation_update", head, f"SELECT {_SHOWN}, c.version FROM touched c")
 
 
 def conversation_update(
-    *, user_id: UUID, conversation_id: UUID, patch: ConversationPatch, versions: Sequence[int] | None = None
+    *,
+    user_id: UUID,
+    conversation_id: UUID,
+    patch: ConversationPatch,
+    session_id: UUID | None = None,
+    versions: Sequence[int] | None = None,
 ) -> Row:
     """Change what the patch names. `versions` are those of If-Match.
 
@@ -175,16 +195,19 @@ def conversation_update(
     """
     values = conversation_values(patch)
     if not values:
-        return _unchanged(user_id, conversation_id, versions)
-    params = {"user": user_id, "conversation": conversation_id, "versions": versions, **values}
+        return _unchanged(user_id, session_id, conversation_id, versions)
+    params = {
+        "user": user_id, "session": session_id, "conversation": conversation_id, "versions": versions, **values
+    }  # fmt: skip
     for _ in range(ATTEMPTS):
         if rows := _update_statement(tuple(values)).run(params):
             return rows[0]
         current = values.get("current_message_id")
-        found = standing(user_id=user_id, conversation_id=conversation_id, message_id=current)
-        _refuse(found, versions)
-        if message_refusal(found):
-            raise CurrentMessageNotFound(pointer="/current_message_id")
+        found = standing(user_id=user_id, session_id=session_id, conversation_id=conversation_id, message_id=current)
+        with known_to_live(found):
+            _refuse(found, versions)
+            if current and message_refusal(found):
+                raise CurrentMessageNotFound(pointer="/current_message_id")
     raise ChangedMeanwhile()
 
 
@@ -198,8 +221,8 @@ def conversation_values(patch: ConversationPatch) -> dict[str, Any]:
     return values
 
 
-def _unchanged(user_id: UUID, conversation_id: UUID, versions: Sequence[int] | None) -> Row:
-    row = conversation_get(user_id=user_id, conversation_id=conversation_id)
+def _unchanged(user_id: UUID, session_id: UUID | None, conversation_id: UUID, versions: Sequence[int] | None) -> Row:
+    row = conversation_get(user_id=user_id, session_id=session_id, conversation_id=conversation_id)
     if versions is not None and row["version"] not in versions:
         raise PreconditionFailed()
     return row

@@ -134,3 +134,17 @@ def _values(draft: MessageDraft) -> dict[str, Any]:
     values = {name: getattr(draft, name) for name in FIELDS}
     values["content"] = draft.content or ""
     return values
+
+
+def patch_values(patch: Any, kinds: dict[str, str]) -> dict[str, Any]:
+    """The fields that a patch names, as parameters of the kinds that PostgreSQL takes."""
+    values: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        value = getattr(patch, name, UNSET)
+        if value is UNSET:
+            continue
+        if kind == "jsonb":
+            values[name] = None if value is None else json_to_storable(value)
+        else:
+            values[name] = to_storable(value) if isinstance(value, str) else value
+    return values

@@ -1,4 +1,4 @@
-"""The filters of the conversation list, checked; django-filter says what they are (and the schema shows them)."""
+"""The filters of the conversation list, checked. Each set of them has a prepared statement of its own (queries/)."""
 
 from typing import Any
 

@@ -95,7 +95,7 @@ class Page:
     query: str  # what the cursor is bound to: path and filters
 
     @classmethod
-    def of(cls, request: Request, *, default: int, maximum: int, ordered_by: Sequence[str] = ()) -> "Page":
+    def of(cls, request: Request, *, default: int, maximum: int) -> "Page":
         """Raises Invalid (422) for a limit or offset that is none, InvalidCursor (400) for a foreign cursor."""
         limit = query_int(request, "limit", default, minimum=1, maximum=maximum)
         query = _bound_query(request)

@@ -5,8 +5,10 @@ from uuid import UUID
 
 import orjson
 
+from accounts.queries import CALLER_IS_LIVE
+from chatstore.problems import to_a_live_caller
 from chatstore.sql import Row, fetch_all
-from conversations.queries.columns import CONVERSATION, MESSAGE
+from conversations.queries.columns import CONVERSATION, MESSAGE, message_probe
 from conversations.queries.history import PATH
 from conversations.queries.standing import refuse_conversation, refuse_message
 
@@ -18,9 +20,8 @@ CONVERSATION_WITH_BRANCH = f"""
            path.deleted_at IS NOT NULL AS m_deleted,
            {MESSAGE.as_json("m")}::text AS m_row
       FROM conversations_conversation c
-      LEFT JOIN (path JOIN conversations_message m
-                   ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = path.id) ON true
-     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+      LEFT JOIN (path CROSS JOIN {message_probe("path.id")}) ON true
+     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL AND {CALLER_IS_LIVE}
      ORDER BY path.steps DESC
 """
 
@@ -33,8 +34,7 @@ EXCHANGES = f"""
         SELECT m.id, m.role, m.status, path.steps,
                count(*) FILTER (WHERE m.role = 'user') OVER (ORDER BY path.steps DESC) AS pair
           FROM path
-          JOIN conversations_message m
-            ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = path.id
+          CROSS JOIN {message_probe("path.id")}
          WHERE path.deleted_at IS NULL AND NOT path.hidden
            AND (m.role = 'user' OR (m.role = 'assistant' AND m.content <> ''))
     ),
@@ -51,10 +51,8 @@ EXCHANGES = f"""
            trim_scale(a.cost_cents) AS cost_cents, a.response_cached, a.response_time_ms
       FROM conversations_conversation c
       LEFT JOIN (page
-           JOIN conversations_message q
-             ON q.user_id = %(user)s AND q.conversation_id = %(conversation)s AND q.id = page.question
-           LEFT JOIN conversations_message a
-             ON a.user_id = %(user)s AND a.conversation_id = %(conversation)s AND a.id = page.answer) ON true
+           CROSS JOIN {message_probe("page.question", "q")}
+           LEFT JOIN {message_probe("page.answer", "a")} ON true) ON true
      WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
      ORDER BY page.pair
 """
@@ -90,18 +88,20 @@ class BranchMessage:
 
 
 def conversation_with_branch(
-    *, user_id: UUID, conversation_id: UUID, leaf: UUID | None = None
+    *, user_id: UUID, conversation_id: UUID, session_id: UUID | None = None, leaf: UUID | None = None
 ) -> tuple[Row, list[BranchMessage]]:
     """A conversation with its `version`, and the branch to `leaf` (default: the active one), root first.
 
     Raises the refusals of the conversation, and of the message when `leaf` is not one of it.
     """
-    rows = fetch_all(CONVERSATION_WITH_BRANCH, {"user": user_id, "conversation": conversation_id, "leaf": leaf})
+    params = {"user": user_id, "session": session_id, "conversation": conversation_id, "leaf": leaf}
+    rows = fetch_all(CONVERSATION_WITH_BRANCH, params)
     if not rows:
         refuse_conversation(user_id=user_id, conversation_id=conversation_id)
     branch = [
         BranchMessage(row["m_row"], row["m_deleted"], row["m_hidden"]) for row in rows if row["m_steps"] is not None
     ]
     if leaf is not None and (not branch or branch[-1].in_trash):
-        refuse_message(user_id=user_id, conversation_id=conversation_id, message_id=leaf)
+        with to_a_live_caller():
+            refuse_message(user_id=user_id, conversation_id=conversation_id, message_id=leaf)
     return {name: value for name, value in rows[0].items() if not name.startswith("m_")}, branch

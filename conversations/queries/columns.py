@@ -27,7 +27,7 @@ class Columns(NamedTuple):
         return f"(SELECT row_to_json(shown) FROM (SELECT {', '.join(fields)}) AS shown)"
 
 
-def message_probe(message_id: str) -> str:
+def message_probe(message_id: str, alias: str = "m") -> str:
     """`LATERAL (…) AS m`: the message of this conversation that has the id, looked up by its key.
 
     OFFSET 0 keeps it a look-up. Joined freely, what suits a conversation of average length becomes everybody's prepared
@@ -36,7 +36,7 @@ def message_probe(message_id: str) -> str:
     return f"""LATERAL (
             SELECT m.* FROM conversations_message m
              WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = {message_id} OFFSET 0
-          ) AS m"""
+          ) AS {alias}"""
 
 
 CONVERSATION = Columns(

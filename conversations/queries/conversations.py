@@ -18,7 +18,7 @@ CONVERSATION_GET = f"""
     /* conversation_get */
     SELECT {CONVERSATION.select("c")}, c.version
       FROM conversations_conversation c
-     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL
+     WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL AND {CALLER_IS_LIVE}
 """
 
 # Uses the table's key: all that an unchanged answer needs to know.
@@ -137,9 +137,10 @@ def conversation_page(request: ListRequest) -> ListPage:
     return ListPage(Page.of(row, limit=request.limit, backwards=request.backwards), row["total"])
 
 
-def conversation_get(*, user_id: UUID, conversation_id: UUID) -> Row:
+def conversation_get(*, user_id: UUID, conversation_id: UUID, session_id: UUID | None = None) -> Row:
     """One conversation with its `version`. Raises ConversationNotFound, ConversationForbidden, ConversationInTrash."""
-    row = fetch_one(CONVERSATION_GET, {"user": user_id, "conversation": conversation_id})
+    params = {"user": user_id, "session": session_id, "conversation": conversation_id}
+    row = fetch_one(CONVERSATION_GET, params)
     if row is None:
         refuse_conversation(user_id=user_id, conversation_id=conversation_id)
     return row

@@ -3,12 +3,14 @@
 It runs only on a miss, and for ids that a client brought; the hot statements filter by the owner and need no second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 from uuid import UUID
 
+from accounts.errors import TokenRevoked
 from accounts.queries import CALLER_IS_LIVE
-from chatstore.problems import DomainError, IdTaken
+from chatstore.problems import DomainError, IdTaken, to_a_live_caller
 from chatstore.sql import Row, fetch_one
 from conversations.problems import (
     ConversationForbidden,
@@ -86,6 +88,15 @@ def message_refusal(row: Row) -> DomainError | None:
     if row["message_in_trash"] is not None:
         return MessageInTrash() if row["message_in_trash"] else None
     return MessageForbidden() if row["message_is_own"] is False else MessageNotFound()
+
+
+@contextmanager
+def known_to_live(row: Row) -> Iterator[None]:
+    """Raises TokenRevoked if the caller's session has ended; a refusal within need not look it up once more."""
+    if not row["caller_is_live"]:
+        raise TokenRevoked()
+    with to_a_live_caller():
+        yield
 
 
 def refuse_conversation(*, user_id: UUID, conversation_id: UUID) -> NoReturn:

@@ -19,7 +19,7 @@ from accounts.models import Session
 from accounts.queries import USER_BY_SESSION
 from conversations.actions import branches as replacing
 from conversations.actions import conversations as conversation_actions
-from conversations.actions import messages as message_actions
+from conversations.actions import message_edits as message_actions
 from conversations.actions.changes import Write
 from conversations.models import Conversation, Message
 from conversations.queries import conversations as lists
@@ -189,7 +189,7 @@ def test_the_statements_are_found_where_they_are():
     assert {"conversations.queries.history.LINEAR", "conversations.queries.history.WALK",
             "conversations.queries.branches.EXCHANGES", "conversations.queries.context.CONTEXT",
             "conversations.queries.conversations.CONVERSATION_GET", "conversations.queries.messages.MESSAGE_GET",
-            "conversations.actions.messages.APPEND_ONE", "conversations.actions.messages.RESTORE",
+            "conversations.actions.messages.APPEND_ONE", "conversations.actions.message_edits.RESTORE",
             "conversations.actions.conversations.CREATE", "conversations.actions.conversations.DELETE",
             "conversations.actions.branches.FORK", "conversations.actions.idempotency.ANSWER",
             "conversations.actions.ingest_batch.UPDATE_MESSAGES", "accounts.actions.sessions.SESSIONS_END",

@@ -35,7 +35,7 @@ from conversations.queries.conversations import ListRequest, conversation_get, c
 class ConversationViewSet(ApiViewSet):
     """A person's conversations: never anybody else's."""
 
-    checked_by_statement = frozenset({"list"})
+    checked_by_statement = frozenset({"list", "create", "retrieve", "partial_update", "update", "fork"})
 
     @extend_schema(
         operation_id="conversations_list",
@@ -78,7 +78,9 @@ class ConversationViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """With `messages`, all of them in one transaction. An `id` of the client's own makes a repeat harmless."""
         draft = validated(ConversationDraft, request)
-        row, is_new = conversation_create(user_id=actor_id(request), draft=draft, once=once(request))
+        row, is_new = conversation_create(
+            user_id=actor_id(request), session_id=session_to_check(request), draft=draft, once=once(request)
+        )
         return answer(row, status=201 if is_new else 200, location=f"/api/v1/conversations/{row['id']}")
 
     @extend_schema(
@@ -90,13 +92,14 @@ class ConversationViewSet(ApiViewSet):
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One conversation; `include=messages` adds its active branch."""
         include = query_choice(request, "include", "", ("", "messages"))
+        user_id, session_id = actor_id(request), session_to_check(request)
         row: Row
         if include:
-            row, branch = conversation_with_branch(user_id=actor_id(request), conversation_id=pk)
+            row, branch = conversation_with_branch(user_id=user_id, session_id=session_id, conversation_id=pk)
             hidden = bool(query_bool(request, "include_hidden"))
             row["messages"] = [m.fragment for m in branch if not m.in_trash and (hidden or not m.is_hidden)]
         else:
-            row = conversation_get(user_id=actor_id(request), conversation_id=pk)
+            row = conversation_get(user_id=user_id, session_id=session_id, conversation_id=pk)
         tag = etag(row.pop("version"), view_of(request))
         return not_modified(tag) if is_unchanged(request, tag) else Response(row, headers={"ETag": tag})
 
@@ -113,7 +116,11 @@ class ConversationViewSet(ApiViewSet):
         patch = validated(ConversationPatch, request)
         return answer(
             conversation_update(
-                user_id=actor_id(request), conversation_id=pk, patch=patch, versions=versions_wanted(request)
+                user_id=actor_id(request),
+                session_id=session_to_check(request),
+                conversation_id=pk,
+                patch=patch,
+                versions=versions_wanted(request),
             )
         )
 
@@ -131,6 +138,7 @@ class ConversationViewSet(ApiViewSet):
         return answer(
             conversation_replace(
                 user_id=actor_id(request),
+                session_id=session_to_check(request),
                 conversation_id=pk,
                 replacement=replacement,
                 versions=versions_wanted(request),
@@ -173,6 +181,10 @@ class ConversationViewSet(ApiViewSet):
         """A copy of the branch up to `message_id`, by default up to the current message."""
         draft = validated(ForkDraft, request)
         row = conversation_fork(
-            user_id=actor_id(request), conversation_id=pk, message_id=draft.message_id, once=once(request)
+            user_id=actor_id(request),
+            session_id=session_to_check(request),
+            conversation_id=pk,
+            message_id=draft.message_id,
+            once=once(request),
         )
         return answer(row, status=201, location=f"/api/v1/conversations/{row['id']}")

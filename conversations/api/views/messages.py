@@ -9,13 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chatstore.bodies import has_key, validated
-from conversations.actions.messages import (
-    message_append,
-    message_delete,
-    message_restore,
-    message_update,
-    messages_append,
-)
+from conversations.actions.message_edits import message_delete, message_restore, message_update
+from conversations.actions.messages import message_append, messages_append
 from conversations.api import examples
 from conversations.api import parameters as p
 from conversations.api.actor import actor_id, session_to_check
