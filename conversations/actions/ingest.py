@@ -17,7 +17,8 @@ from chatstore import metrics
 from chatstore.storable import json_to_storable, to_storable
 from conversations.actions import ingest_batch
 from conversations.actions.ingest_batch import Incoming, Outcome
-from conversations.interchange.records import ConversationRecord, Trouble
+from conversations.interchange.readers import Found
+from conversations.interchange.records import ConversationRecord, DocumentRecord, Trouble
 
 BATCH_MESSAGES, BATCH_CHARACTERS = 2_000, 4_000_000
 
@@ -86,9 +87,7 @@ class ImportTotals:
         )
 
 
-def conversations_ingest(
-    *, user_id: UUID, found: Iterable[ConversationRecord | Trouble], dry_run: bool = False
-) -> Iterator[ItemReport]:
+def conversations_ingest(*, user_id: UUID, found: Iterable[Found], dry_run: bool = False) -> Iterator[ItemReport]:
     """Store what was read, batch by batch, and say of each item what became of it, in the order of the file.
 
     A batch that was reported is committed. A conversation that the database refuses is `failed`, alone. With `dry_run`
@@ -105,7 +104,7 @@ def conversations_ingest(
         except Exception:
             yield from batch.stored(user_id, dry_run)
             raise
-        ready = item if isinstance(item, Trouble) else _made_ready(index, item)
+        ready = _made_ready(index, item)
         if isinstance(ready, Trouble) or not batch.has_room_for(ready):
             yield from batch.stored(user_id, dry_run)
             batch = _Batch()
@@ -138,7 +137,20 @@ class _Batch:
         return _stored(user_id, self.items, dry_run)
 
 
-def _made_ready(index: int, record: ConversationRecord) -> Incoming | Trouble:
+def _made_ready(index: int, item: Found) -> Incoming | Trouble:
+    match item:
+        case Trouble():
+            return item
+        case DocumentRecord():
+            detail = "It is no conversation."
+            return Trouble(
+                index=index, external_id=item.external_id, outcome="skipped", reason="not_a_conversation", detail=detail
+            )
+        case ConversationRecord():
+            return _record_made_ready(index, item)
+
+
+def _record_made_ready(index: int, record: ConversationRecord) -> Incoming | Trouble:
     try:
         return incoming_of(index, record)
     except RecursionError:

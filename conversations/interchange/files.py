@@ -8,15 +8,17 @@ for found in read_files(paths, on_bytes=bar.advance):
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
+from conversations.interchange.bundle import Bundle
 from conversations.interchange.detect import Recognition, recognised
 from conversations.interchange.errors import MalformedSource, UnrecognisedSource
 from conversations.interchange.jsonstream import JsonItems
-from conversations.interchange.records import ConversationRecord, Trouble
+from conversations.interchange.readers import Found
+from conversations.interchange.records import Trouble
 from conversations.interchange.sources import Member, PathLike, Source, opened_source
 
-Found = ConversationRecord | Trouble
 OnBytes = Callable[[int], None]
 
 
@@ -28,15 +30,18 @@ def read_files(paths: Sequence[PathLike], *, on_bytes: OnBytes | None = None) ->
 
     A bad conversation is a Trouble, and so is an archive without any (outcome "skipped", reason "no_conversations");
     each Trouble's `index` is its place among all that is yielded. A blank file and an empty array yield nothing.
+    Attachments can be opened until the next record is asked for, and as long as this goes on.
     `on_bytes` is told of bytes as they are used; after a whole reading their sum is `total_bytes(paths)`.
 
     Raises, after what was read before it: MalformedSource for a file that is damaged or hostile, UnrecognisedSource for
     a JSON file of no known shape, OSError as open() does.
     """
     index = 0
-    for path in paths:
-        with opened_source(path) as source:
-            for found in _read_source(source, on_bytes or _unheard):
+    with ExitStack() as stack:
+        sources = [stack.enter_context(opened_source(path)) for path in paths]
+        bundle = Bundle(member for source in sources if source.is_archive for member in source.members)
+        for source in sources:
+            for found in _read_source(source, bundle, on_bytes or _unheard):
                 yield replace(found, index=index) if isinstance(found, Trouble) else found
                 index += 1
 
@@ -46,22 +51,23 @@ def total_bytes(paths: Sequence[PathLike]) -> int:
     total = 0
     for path in paths:
         with opened_source(path) as source:
-            total += sum(member.size for member in source.members)
+            total += sum(member.size for member in source.texts)
     return total
 
 
-def _read_source(source: Source, on_bytes: OnBytes) -> Iterator[Found]:
+def _read_source(source: Source, bundle: Bundle, on_bytes: OnBytes) -> Iterator[Found]:
     if source.is_archive:
-        yield from _read_archive(source.members, on_bytes)
+        yield from _read_archive(source.texts, bundle, on_bytes)
         return
-    items = JsonItems(source.members[0].opened(), on_bytes=on_bytes)
+    (member,) = source.members
+    items = JsonItems(member.opened(), on_bytes=on_bytes)
     recognition = recognised(items)
-    yield from _records(recognition, items)
+    yield from _records(recognition, items, member, bundle)
     if recognition.reader is None and not recognition.blank:
         raise UnrecognisedSource(recognition.keys)
 
 
-def _read_archive(members: Sequence[Member], on_bytes: OnBytes) -> Iterator[Found]:
+def _read_archive(members: Sequence[Member], bundle: Bundle, on_bytes: OnBytes) -> Iterator[Found]:
     any_recognised = False
     keys: dict[str, None] = {}  # a set that remembers its order
     for member in members:
@@ -76,7 +82,7 @@ def _read_archive(members: Sequence[Member], on_bytes: OnBytes) -> Iterator[Foun
                 index=0, outcome="skipped", reason=fault.reason, detail=f"A file in the archive: {fault.detail}"
             )
         else:
-            yield from _records(recognition, items)
+            yield from _records(recognition, items, member, bundle)
             any_recognised |= recognition.reader is not None
             keys.update(dict.fromkeys(recognition.keys))
         on_bytes(max(0, member.size - items.bytes_read))  # what was not worth reading is done as well
@@ -86,10 +92,10 @@ def _read_archive(members: Sequence[Member], on_bytes: OnBytes) -> Iterator[Foun
         yield Trouble(index=0, outcome="skipped", reason="no_conversations", detail=detail)
 
 
-def _records(recognition: Recognition, items: JsonItems) -> Iterator[Found]:
+def _records(recognition: Recognition, items: JsonItems, member: Member, bundle: Bundle) -> Iterator[Found]:
     if recognition.reader is None:
         return
-    for found in recognition.reader.read(recognition.items):
+    for found in recognition.reader.read(recognition.items, name=member.name, bundle=bundle):
         if isinstance(found, Trouble):
             yield replace(found, pointer=items.pointer(found.index) + (found.pointer or ""))
         else:

@@ -10,10 +10,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from conversations.interchange.errors import MalformedSource
-from conversations.interchange.records import Json
+from conversations.interchange.records import Json, Readable
 
 ENVELOPE_KEY = "conversations"
 MAX_ITEM_CHARACTERS = 256 << 20
@@ -26,12 +25,6 @@ _LONGEST_TOKEN = (
 
 
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
-
-
-class Readable(Protocol):
-    """All that is asked of a stream; it may raise MalformedSource itself."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 def _finite(number: str) -> float | None:

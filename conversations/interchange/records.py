@@ -4,10 +4,11 @@ Text is the true text: NUL and lone surrogates stand in it as in the source; `ch
 way to the database. Times are aware, in UTC, to the microsecond; None means that the source does not say.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -18,6 +19,29 @@ RECORDS_VERSION = 1  # of the fields below; goes up when one changes its meaning
 
 # PostgreSQL's index rows end at 2,704 bytes, and an identity must fit into one, even when every character is escaped.
 MAX_EXTERNAL_ID = 255
+
+
+class Readable(Protocol):
+    """All that is asked of a stream of bytes; it may raise MalformedSource itself."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentRecord:
+    """A file that came with a message.
+
+    `opened` gives its bytes from the beginning, None where the export does not hold them (they are then missing, and
+    the rest is kept). `text` is what the vendor read out of the file. `external_id` is unique within the message.
+    """
+
+    external_id: str
+    name: str = ""
+    media_type: str = ""
+    size: int | None = None  # in bytes, as the source says
+    text: str = ""
+    opened: Callable[[], Readable] | None = None
+    raw: Json = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +74,7 @@ class MessageRecord:
     cost_cents: Decimal | None = None
     response_cached: bool | None = None
     response_time_ms: int | None = None
+    attachments: tuple[AttachmentRecord, ...] = ()
     raw: Json = None
 
 
@@ -75,6 +100,21 @@ class ConversationRecord:
     current_external_id: str | None = None
     messages: tuple[MessageRecord, ...] = ()
     raw: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRecord:
+    """What an export holds beside conversations and a person would miss: a memory, a project, a prompt, a folder.
+
+    Kept whole as `raw` and given back by exports, under (source, kind, external_id); it is no conversation and counts
+    as none. `kind` is snake_case.
+    """
+
+    source: str
+    kind: str
+    external_id: str
+    title: str = ""
+    raw: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

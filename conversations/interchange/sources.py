@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import IO, BinaryIO
 
 from conversations.interchange.errors import MalformedSource
-from conversations.interchange.jsonstream import Readable
+from conversations.interchange.records import Readable
 
 PathLike = str | os.PathLike[str]
 
@@ -45,18 +45,28 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One JSON text: `size` bytes (unpacked) in all, `opened` gives a stream from its beginning."""
+    """One file: `size` bytes (unpacked) in all, `opened` gives a stream from its beginning.
 
+    `name` is what the export calls it: to be compared with what stands in its records, never used as a path.
+    """
+
+    name: str
     size: int
     opened: Callable[[], Readable]
+    is_json: bool  # begins as an array or object does
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What one path holds; of an archive, the members that begin as JSON arrays or objects do, in its own order."""
+    """What one path holds: all files of an archive in its own order, or the one file it is."""
 
     members: tuple[Member, ...]
     is_archive: bool
+
+    @property
+    def texts(self) -> tuple[Member, ...]:
+        """What is read for conversations: of an archive, only what begins as JSON."""
+        return tuple(member for member in self.members if member.is_json) if self.is_archive else self.members
 
 
 @contextmanager
@@ -68,12 +78,14 @@ def opened_source(path: PathLike) -> Iterator[Source]:
     with open(path, "rb") as file:
         if not file.read(4).startswith(_ZIP_MAGIC):
             file.seek(0)
-            yield Source((Member(os.fstat(file.fileno()).st_size, lambda: file),), is_archive=False)
+            member = Member(
+                os.path.basename(os.fspath(path)), os.fstat(file.fileno()).st_size, lambda: file, is_json=True
+            )
+            yield Source((member,), is_archive=False)
             return
         archive = _opened_archive(file)
         with archive:
-            infos = _json_members(archive)
-            yield Source(tuple(_member(archive, info) for info in infos), is_archive=True)
+            yield Source(tuple(_members(archive)), is_archive=True)
 
 
 def _opened_archive(file: BinaryIO) -> zipfile.ZipFile:
@@ -83,16 +95,17 @@ def _opened_archive(file: BinaryIO) -> zipfile.ZipFile:
         raise _damaged() from error
 
 
-def _json_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def _members(archive: zipfile.ZipFile) -> Iterator[Member]:
     infos = archive.infolist()
     _refuse_unsafe(infos)
-    found = [info for info in infos if info.file_size and not info.is_dir() and _begins_as_json(archive, info)]
-    if sum(info.file_size for info in found) > MAX_JSON_BYTES:
+    files = [info for info in infos if info.file_size and not info.is_dir()]
+    texts = {info.filename for info in files if _begins_as_json(archive, info)}
+    if sum(info.file_size for info in files if info.filename in texts) > MAX_JSON_BYTES:
         raise MalformedSource("archive_too_large", "The archive unpacks to more than is read at once.")
-    for info in found:
+    for info in files:
         if info.file_size > RATIO_MATTERS_FROM and info.file_size > MAX_RATIO * max(info.compress_size, 1):
             raise MalformedSource("archive_too_large", "A file in the archive is packed as only bombs are.")
-    return found
+        yield _member(archive, info, is_json=info.filename in texts)
 
 
 def _refuse_unsafe(infos: Sequence[zipfile.ZipInfo]) -> None:
@@ -120,8 +133,8 @@ def _begins_as_json(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
         raise _damaged() from error
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    return Member(info.file_size, lambda: _MemberStream(archive, info))
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, is_json: bool) -> Member:
+    return Member(info.filename, info.file_size, lambda: _MemberStream(archive, info), is_json)
 
 
 class _MemberStream:

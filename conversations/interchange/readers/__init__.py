@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from conversations.interchange.bundle import Bundle
 from conversations.interchange.readers import chatgpt
-from conversations.interchange.records import ConversationRecord, Json, Trouble
+from conversations.interchange.records import ConversationRecord, DocumentRecord, Json, Trouble
+
+Found = ConversationRecord | DocumentRecord | Trouble
 
 
 class Reader(Protocol):
@@ -17,8 +20,13 @@ class Reader(Protocol):
     def recognises(self, sample: Json) -> bool:
         """Whether an item is of this format."""
 
-    def read(self, items: Iterable[Json]) -> Iterator[ConversationRecord | Trouble]:
-        """One record or one Trouble an item, as it comes; index and pointer of a Trouble count from these items."""
+    def read(self, items: Iterable[Json], *, name: str = ..., bundle: Bundle = ...) -> Iterator[Found]:
+        """What the items hold, as it comes; every item that gives no record gives a Trouble.
+
+        Where each item is a conversation, so is each record; where all items are one conversation (a message a line),
+        they give one record. Index and pointer of a Trouble count from these items. `name` is that of the file they
+        stand in, `bundle` the whole export: side-cars and the bytes of attachments.
+        """
 
 
 READERS: tuple[Reader, ...] = (chatgpt,)  # the most particular first

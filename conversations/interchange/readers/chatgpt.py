@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from conversations.interchange.bundle import NO_BUNDLE, Bundle
 from conversations.interchange.readers.chatgpt_message import message_record
 from conversations.interchange.records import MAX_EXTERNAL_ID, ConversationRecord, Json, MessageRecord, Trouble
 from conversations.interchange.shapes import as_dict, as_list, plain_facts, text_or_none
@@ -48,7 +49,9 @@ def recognises(sample: Json) -> bool:
     return False
 
 
-def read(items: Iterable[Json]) -> Iterator[ConversationRecord | Trouble]:
+def read(
+    items: Iterable[Json], *, name: str = "", bundle: Bundle = NO_BUNDLE
+) -> Iterator[ConversationRecord | Trouble]:
     """One record or one Trouble an item.
 
     Troubles: no_messages (skipped: a shell), not_an_object, mapping_not_an_object, external_id_too_long (failed).

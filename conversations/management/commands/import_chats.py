@@ -17,7 +17,6 @@ from chatstore import metrics
 from conversations.actions.ingest import ImportTotals, ItemReport, conversations_ingest
 from conversations.interchange.errors import SourceError
 from conversations.interchange.files import read_files, total_bytes
-from conversations.interchange.records import ConversationRecord, Trouble
 
 
 class Command(BaseCommand):
@@ -65,7 +64,7 @@ class Command(BaseCommand):
             def advance(count: int) -> None:
                 progress.advance(bar, count)
 
-            found: Iterator[ConversationRecord | Trouble] = read_files(files, on_bytes=advance)
+            found = read_files(files, on_bytes=advance)
             for count, report in enumerate(
                 conversations_ingest(user_id=user_id, found=found, dry_run=dry_run), start=1
             ):
