@@ -61,6 +61,7 @@ MESSAGE_MAX_CHARACTERS = env_int("CHATSTORE_MESSAGE_MAX_CHARACTERS", 1_000_000, 
 MESSAGES_PER_REQUEST = env_int("CHATSTORE_MESSAGES_PER_REQUEST", 1_000, minimum=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = env_int("CHATSTORE_MAX_BODY_BYTES", 10_000_000, minimum=1_000)  # more is 413
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+READ_CACHE_BYTES = env_int("CHATSTORE_READ_CACHE_BYTES", 8_000_000)  # of each process, for pages read again; 0: none
 IDEMPOTENCY_HOURS = env_int("CHATSTORE_IDEMPOTENCY_HOURS", 24, minimum=1)
 THROTTLE_RATES = parse_rates(env_str("CHATSTORE_THROTTLE_RATES"))
 # How many proxies in front may be believed about X-Forwarded-For. 0: none, the peer's address counts.
@@ -170,6 +171,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["chatstore.rendering.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chatstore.rendering.JsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "chatstore.rendering.OneRenderer",
     "DEFAULT_THROTTLE_CLASSES": ["chatstore.throttling.UserThrottle"] if THROTTLE_RATES else [],
     "DEFAULT_SCHEMA_CLASS": "chatstore.schema.ApiSchema",
     "DEFAULT_METADATA_CLASS": None,

@@ -4,6 +4,7 @@ import hashlib
 import re
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,12 +20,18 @@ def etag(version: int, view: str = "") -> str:
     return f'"{version}-{hashlib.blake2b(view.encode(errors="surrogatepass"), digest_size=6).hexdigest()}"'
 
 
-def view_of(request: Request) -> str:
+def version_in(tag: str) -> int | None:
+    """The version that a tag of `etag` says."""
+    match = _VERSION.fullmatch(tag)
+    return int(match[1]) if match else None
+
+
+def view_of(request: Request | HttpRequest) -> str:
     """What of the resource an answer shows: its query, in the order given."""
     return str(request.META.get("QUERY_STRING", ""))
 
 
-def is_unchanged(request: Request, tag: str) -> bool:
+def is_unchanged(request: Request | HttpRequest, tag: str) -> bool:
     """Whether If-None-Match names the tag (weak comparison, RFC 9110, section 13.1.2)."""
     header = request.META.get("HTTP_IF_NONE_MATCH")
     if header is None:
@@ -40,17 +47,19 @@ def versions_wanted(request: Request) -> list[int] | None:
     header = request.META.get("HTTP_IF_MATCH")
     if header is None or header.strip() == "*":
         return None
-    found = (_VERSION.fullmatch(part.strip()) for part in header.split(","))
-    return [int(match[1]) for match in found if match]
+    found = (version_in(part.strip()) for part in header.split(","))
+    return [version for version in found if version is not None]
 
 
-def tagged(request: Request, body: Any) -> Response:
+def tagged(request: Request, body: Any) -> HttpResponse:
     """A list or another answer that no version stands for: its tag is a digest of its bytes."""
     encoded = encode_json(body)
     tag = f'"{hashlib.blake2b(encoded, digest_size=12).hexdigest()}"'
     return not_modified(tag) if is_unchanged(request, tag) else Response(encoded, headers={"ETag": tag})
 
 
-def not_modified(tag: str) -> Response:
+def not_modified(tag: str) -> HttpResponse:
     """304: what the client has is still right."""
-    return Response(status=304, headers={"ETag": tag})
+    answer = HttpResponse(status=304, headers={"ETag": tag})
+    del answer.headers["Content-Type"]
+    return answer

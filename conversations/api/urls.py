@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from conversations.api.rereads import answered_again
 from conversations.api.views.conversations import ConversationViewSet
 from conversations.api.views.messages import MessageViewSet
 
@@ -10,7 +11,7 @@ ONE = "conversations/<uuid:conversation_id>/messages/<uuid:pk>"
 urlpatterns = [
     path(
         "conversations/<uuid:conversation_id>/messages",
-        MessageViewSet.as_view({"get": "list", "post": "create"}),
+        answered_again(MessageViewSet.as_view({"get": "list", "post": "create"})),
         name="messages",
     ),
     path("conversations", ConversationViewSet.as_view({"get": "list", "post": "create"}), name="conversations"),

@@ -17,14 +17,20 @@ class Columns(NamedTuple):
 
     def as_json(self, alias: str) -> str:
         """The same row as one `json` value, equal to what the API renders."""
-        # A row to JSON keeps PostgreSQL's own form of times and numbers: they are spelled out.
+        return f"(SELECT row_to_json(shown) FROM (SELECT {self.rendered(alias)}) AS shown)"
+
+    def rendered(self, alias: str) -> str:
+        """`alias.column, …` in a form that a row to JSON leaves as the API renders it.
+
+        PostgreSQL's own form of times and numbers is another: they are spelled out.
+        """
         fields = [f"{alias}.{name}" for name in self.plain]
         fields += [f"trim_scale({alias}.{name})::text AS {name}" for name in self.decimals]
         fields += [
             f"to_char({alias}.{name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS {name}"
             for name in self.times
         ]
-        return f"(SELECT row_to_json(shown) FROM (SELECT {', '.join(fields)}) AS shown)"
+        return ", ".join(fields)
 
 
 def message_probe(message_id: str, alias: str = "m") -> str:

@@ -101,14 +101,21 @@ def _page_statement(
     kind = ORDERINGS[column]
     after = f"AND (c.{column}, c.id) {beyond} (%(after_value)s::{kind}, %(after_id)s::uuid)" if continued else ""
     source = f"""
-            SELECT c.*
               FROM conversations_conversation c
              WHERE {where} {after}
-             ORDER BY c.{column} {direction}, c.id {direction} {LIMITS}"""
+             ORDER BY c.{column} {direction}, c.id {direction}"""
+    page = as_page(
+        CONVERSATION,
+        rows=f"SELECT c.* {source} {LIMITS}",
+        beyond=source,
+        value=column,
+        direction=direction,
+        backwards=backwards,
+    )
     return f"""
     /* conversation_page */
     SELECT page.*, (SELECT count(*) FROM conversations_conversation c WHERE {where}) AS total
-      FROM ({as_page(CONVERSATION, source, value=column, direction=direction, backwards=backwards)}) AS page
+      FROM ({page}) AS page
      WHERE {CALLER_IS_LIVE}
     """
 
@@ -134,7 +141,7 @@ def conversation_page(request: ListRequest) -> ListPage:
     row = fetch_one(statement, params)
     if row is None:  # a list has always its one row, even an empty list
         raise TokenRevoked()
-    return ListPage(Page.of(row, limit=request.limit, backwards=request.backwards), row["total"])
+    return ListPage(Page.of(row), row["total"])
 
 
 def conversation_get(*, user_id: UUID, conversation_id: UUID, session_id: UUID | None = None) -> Row:
@@ -146,11 +153,8 @@ def conversation_get(*, user_id: UUID, conversation_id: UUID, session_id: UUID |
     return row
 
 
-def conversation_version(*, user_id: UUID, conversation_id: UUID, session_id: UUID | None = None) -> int:
-    """What the ETags of a conversation and its pages are made of. Raises as `conversation_get`."""
+def conversation_version(*, user_id: UUID, conversation_id: UUID, session_id: UUID | None = None) -> int | None:
+    """What the ETags of a conversation and its pages are made of; None where there is something to refuse."""
     params = {"user": user_id, "session": session_id, "conversation": conversation_id}
     row = fetch_one(CONVERSATION_VERSION, params)
-    if row is None:
-        refuse_conversation(user_id=user_id, conversation_id=conversation_id)
-    version: int = row["version"]
-    return version
+    return row["version"] if row else None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from accounts.queries import CALLER_IS_LIVE
 from chatstore.problems import InvalidCursor
-from chatstore.sql import Row, fetch_one
+from chatstore.sql import fetch_one
 from conversations.queries.columns import MESSAGE, message_probe
 from conversations.queries.pages import LIMITS, Page, as_page
 from conversations.queries.standing import refuse_conversation, refuse_message
@@ -53,10 +53,6 @@ class HistoryRequest:
         """Which of the statements reads it."""
         return (self.order == "asc") is not self.backwards, self.after is not None, self.backwards
 
-    def page(self, row: Row) -> Page:
-        """The page in a statement's row."""
-        return Page.of(row, limit=self.limit, backwards=self.backwards)
-
     def params(self) -> dict[str, Any]:
         return {
             "user": self.user_id,
@@ -82,17 +78,23 @@ def _linear_statement(*, ascending: bool, continued: bool, backwards: bool, whol
     direction, beyond = ("ASC", ">") if ascending else ("DESC", "<")
     after = f"AND (m.created_at, m.id) {beyond} (%(after_at)s::timestamptz, %(after_id)s::uuid)" if continued else ""
     source = f"""
-            SELECT m.*
               FROM conversations_message m
              WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.deleted_at IS NULL
                AND (%(hidden)s OR NOT m.hidden) {after}
-             ORDER BY m.created_at {direction}, m.id {direction} {LIMITS}"""
+             ORDER BY m.created_at {direction}, m.id {direction}"""
+    page = as_page(
+        MESSAGE,
+        rows=f"SELECT m.* {source} {LIMITS}",
+        beyond=source,
+        value="created_at",
+        direction=direction,
+        backwards=backwards,
+    )
     return f"""
     /* history_page */
     SELECT {_HEADER}, page.*
       FROM conversations_conversation c
-      LEFT JOIN LATERAL ({as_page(MESSAGE, source, value="created_at", direction=direction, backwards=backwards)})
-           AS page ON {"true" if whole_tree else "c.linear"}
+      LEFT JOIN LATERAL ({page}) AS page ON {"true" if whole_tree else "c.linear"}
      WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL AND {CALLER_IS_LIVE}
     """
 
@@ -128,12 +130,20 @@ def _walk_statement(*, ascending: bool, continued: bool, backwards: bool) -> str
     """Uses the key of messages: one probe for each message of the branch."""
     direction, beyond = ("DESC", "<") if ascending else ("ASC", ">")
     after = f"AND path.steps {beyond} (SELECT p.steps FROM path p WHERE p.id = %(after_id)s::uuid)" if continued else ""
-    source = f"""
+    source = f"FROM shown AS path WHERE true {after} ORDER BY path.steps {direction}"
+    rows = f"""
             SELECT m.*, page.steps
-              FROM (SELECT path.id, path.steps FROM shown AS path WHERE true {after}
-                     ORDER BY path.steps {direction} {LIMITS}) AS page
+              FROM (SELECT path.id, path.steps {source} {LIMITS}) AS page
               CROSS JOIN {message_probe("page.id")}"""
-    page = as_page(MESSAGE, source, value="created_at", direction=direction, backwards=backwards, order="steps")
+    page = as_page(
+        MESSAGE,
+        rows=rows,
+        beyond=source,
+        value="created_at",
+        direction=direction,
+        backwards=backwards,
+        order="steps",
+    )
     return f"""
     /* branch_page */
     WITH {PATH},
@@ -164,7 +174,7 @@ def history_page(request: HistoryRequest) -> HistoryPage:
             refuse_conversation(user_id=request.user_id, conversation_id=request.conversation_id)
         if whole_tree or row["c_linear"]:
             total = row["c_count"] - (0 if request.include_hidden else row["c_hidden"])
-            return HistoryPage(request.page(row), total, row["c_version"])
+            return HistoryPage(Page.of(row), total, row["c_version"])
     return _walked_page(request)
 
 
@@ -176,4 +186,4 @@ def _walked_page(request: HistoryRequest) -> HistoryPage:
         refuse_message(user_id=request.user_id, conversation_id=request.conversation_id, message_id=request.branch)
     if not row["c_known"]:
         raise InvalidCursor("The branch that this list ran along is no longer the active one.")
-    return HistoryPage(request.page(row), row["c_total"], row["c_version"], row["c_leaf"])
+    return HistoryPage(Page.of(row), row["c_total"], row["c_version"], row["c_leaf"])

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -43,7 +44,7 @@ class ConversationViewSet(ApiViewSet):
         parameters=[p.limit(20, 100), p.OFFSET, p.CURSOR, *p.LIST_FILTERS, p.IF_NONE_MATCH],
         responses={200: ConversationList, 304: None},
     )
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """Summaries, newest activity first."""
         page = Page.of(request, default=20, maximum=100)
         filters, in_trash = list_filters(request)
@@ -89,7 +90,7 @@ class ConversationViewSet(ApiViewSet):
         parameters=[p.INCLUDE, p.INCLUDE_HIDDEN, p.IF_NONE_MATCH],
         responses={200: ConversationOut, 304: None},
     )
-    def retrieve(self, request: Request, pk: UUID) -> Response:
+    def retrieve(self, request: Request, pk: UUID) -> HttpResponse:
         """One conversation; `include=messages` adds its active branch."""
         include = query_choice(request, "include", "", ("", "messages"))
         user_id, session_id = actor_id(request), session_to_check(request)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import msgspec
+from django.http import HttpResponse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -21,7 +22,6 @@ from conversations.api.shapes import ContextOut, ExchangeList, MessageList, Mess
 from conversations.drafts import MessageDraft, MessagePatch, MessagesDraft
 from conversations.queries.branches import exchanges_page
 from conversations.queries.context import context_window
-from conversations.queries.conversations import conversation_version
 from conversations.queries.history import HistoryRequest, Position, history_page
 from conversations.queries.messages import message_get
 
@@ -43,16 +43,10 @@ class MessageViewSet(ApiViewSet):
         parameters=[p.limit(50, 500), p.OFFSET, p.CURSOR, *p.HISTORY, p.IF_NONE_MATCH],
         responses={200: MessageList, 304: None},
     )
-    def list(self, request: Request, conversation_id: UUID) -> Response:
+    def list(self, request: Request, conversation_id: UUID) -> HttpResponse:
         """The active branch, oldest first; another branch, or the whole tree, with `branch`."""
         page = Page.of(request, default=50, maximum=500)
         wanted = self._wanted(request, conversation_id, page)
-        if "HTTP_IF_NONE_MATCH" in request.META and not isinstance(wanted.branch, UUID):
-            version = conversation_version(
-                user_id=wanted.user_id, conversation_id=conversation_id, session_id=wanted.session_id
-            )
-            if is_unchanged(request, tag := etag(version, view_of(request))):
-                return not_modified(tag)
         found = history_page(wanted)
         if is_unchanged(request, tag := etag(found.version, view_of(request))):
             return not_modified(tag)
@@ -117,7 +111,7 @@ class MessageViewSet(ApiViewSet):
         parameters=[p.IF_NONE_MATCH],
         responses={200: MessageOut, 304: None},
     )
-    def retrieve(self, request: Request, conversation_id: UUID, pk: UUID) -> Response:
+    def retrieve(self, request: Request, conversation_id: UUID, pk: UUID) -> HttpResponse:
         """One message, on whichever branch it is."""
         row = message_get(user_id=actor_id(request), conversation_id=conversation_id, message_id=pk)
         tag = etag(row["version"])
@@ -183,7 +177,7 @@ class MessageViewSet(ApiViewSet):
         responses={200: ContextOut, 304: None},
     )
     @action(detail=False, methods=["get"])
-    def context(self, request: Request, conversation_id: UUID) -> Response:
+    def context(self, request: Request, conversation_id: UUID) -> HttpResponse:
         """The last messages of the active branch, oldest first, ready to send."""
         limit = query_int(request, "limit", 20, minimum=1, maximum=500)
         budget = query_int(request, "max_tokens", 0, minimum=1, maximum=2**31 - 1)
@@ -207,7 +201,7 @@ class MessageViewSet(ApiViewSet):
         responses={200: ExchangeList, 304: None},
     )
     @action(detail=False, methods=["get"])
-    def exchanges(self, request: Request, conversation_id: UUID) -> Response:
+    def exchanges(self, request: Request, conversation_id: UUID) -> HttpResponse:
         """Of the active branch, oldest first."""
         page = Page.of(request, default=100, maximum=500)
         rows, total = exchanges_page(
