@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, transaction
 from psycopg import RawCursor
 from psycopg import adapters as psycopg_adapters
 from psycopg.adapt import AdaptersMap, Buffer, Loader
@@ -113,11 +113,12 @@ def write(sql: str, params: Params, *, repeatable: bool = False) -> list[Row]:
 
 
 def _with_retries(sql: str, params: Params, *, repeatable: bool) -> list[Row]:
-    if connection.in_atomic_block:
+    database = cast("DatabaseWrapper", connections[DEFAULT_DB_ALIAS])  # looked up once: `connection` asks at each use
+    if database.in_atomic_block:
         with transaction.atomic():  # a savepoint: a refused statement leaves the caller's transaction usable
-            return _run(sql, params, _context())
+            return _run(sql, params, _context(database))
     for attempt in range(1, ATTEMPTS):
-        context = _context()
+        context = _context(database)
         try:
             return _run(sql, params, context)
         except (OperationalError, InterfaceError) as error:
@@ -125,48 +126,50 @@ def _with_retries(sql: str, params: Params, *, repeatable: bool) -> list[Row]:
             if state in ROLLED_BACK:
                 time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311  so that the same two do not meet again
             elif context["broken"]:
-                _replace_broken_connections()
+                _replace_broken_connections(database)
                 if not repeatable:
                     raise
             else:
                 raise
-    return _run(sql, params, _context())
+    return _run(sql, params, _context(database))
 
 
-def _context() -> dict[str, Any]:
+def _context(database: "DatabaseWrapper") -> dict[str, Any]:
     """What Django hands to `execute_wrapper`s; and whether the connection was found broken."""
-    return {"connection": connection, "cursor": None, "broken": False}
+    return {"connection": database, "cursor": None, "broken": False}
 
 
-def _replace_broken_connections() -> None:
+def _replace_broken_connections(database: "DatabaseWrapper") -> None:
     """One is broken: the server went away, and the others of the pool are too. None of them is to be tried next."""
-    pool = getattr(connection, "pool", None)
-    connection.close()
-    if pool:
-        pool.check()
+    database.close()
+    if database.pool:
+        database.pool.check()
 
 
 def _run(sql: str, params: Params, context: dict[str, Any]) -> list[Row]:
     run = _execute
-    for wrapper in reversed(connection.execute_wrappers):  # query counters and the ownership watch of the tests
+    for wrapper in reversed(context["connection"].execute_wrappers):  # query counters, and the tests' ownership watch
         run = functools.partial(wrapper, run)
     return run(sql, params, False, context)
 
 
 def _execute(sql: str, params: Params, many: bool, context: dict[str, Any]) -> list[Row]:
-    started = time.monotonic() if connection.queries_logged else 0.0
+    database: DatabaseWrapper = context["connection"]
+    started = time.monotonic() if database.queries_logged else 0.0
     statement = _statement(sql)
     try:
-        with connection.wrap_database_errors, cast("DatabaseWrapper", connection).lent() as lent:
-            cursor = RawRowCursor(lent)
+        with database.wrap_database_errors:
+            lent = database.borrow()
             try:
+                cursor = RawRowCursor(lent)
                 cursor.execute(statement.text, [params[name] for name in statement.names], prepare=True)
                 return _rows(cursor, statement)
             finally:
                 context["broken"] = lent.broken
+                database.give_back(lent)
     finally:
-        if connection.queries_logged:  # Django does not see this cursor
-            connection.queries_log.append({"sql": sql, "time": f"{time.monotonic() - started:.3f}"})
+        if database.queries_logged:  # Django does not see this cursor
+            database.queries_log.append({"sql": sql, "time": f"{time.monotonic() - started:.3f}"})
 
 
 def _rows(cursor: RawRowCursor, statement: Statement) -> list[Row]:

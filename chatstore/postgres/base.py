@@ -3,8 +3,6 @@ the server is away nobody waits for it twice.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +16,7 @@ from psycopg_pool import PoolTimeout
 
 # A connection keeps so many: a list has one for each set of filters, and each that is dropped is a round trip.
 PREPARED_STATEMENTS = 500
+AWAY = "the database was away a moment ago"
 OUTAGE_SECONDS = 1.0  # how long a server that was found away is taken to be away
 
 
@@ -64,37 +63,36 @@ class DatabaseWrapper(base.DatabaseWrapper):
     SchemaEditorClass = DatabaseSchemaEditor
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        with self._watching():
+        if self.pool and Outage.is_known():
+            raise OperationalError(AWAY)
+        try:
             return super().get_new_connection(conn_params)
+        except PoolTimeout:
+            Outage.note(self.get_connection_params())
+            raise
 
-    @contextmanager
-    def lent(self) -> Iterator[Connection[Any]]:
-        """psycopg's connection, for one statement: the one that is in use, or one of the pool, given back at once.
+    def borrow(self) -> Connection[Any]:
+        """psycopg's connection, for one statement: the one in use, or one of the pool. `give_back` has to follow.
 
         Django's own way of taking a connection and of giving it back costs more than most of our statements do.
         """
         if self.connection is not None or not self.pool:
             self.ensure_connection()
-            yield self.connection
-            return
-        with self._watching():
-            if self.pool.closed:
-                self.pool.open()
-            connection = self.pool.getconn()
+            return self.connection  # type: ignore[no-any-return]
+        if Outage.is_known():
+            raise OperationalError(AWAY)
+        if self.pool.closed:
+            self.pool.open()
         try:
-            yield connection
-        finally:
-            self.pool.putconn(connection)
-
-    @contextmanager
-    def _watching(self) -> Iterator[None]:
-        if self.pool and Outage.is_known():
-            raise OperationalError("the database was away a moment ago")
-        try:
-            yield
+            return self.pool.getconn()  # type: ignore[no-any-return]
         except PoolTimeout:
             Outage.note(self.get_connection_params())
             raise
+
+    def give_back(self, connection: Connection[Any]) -> None:
+        """What `borrow` gave; a broken one is not lent again."""
+        if connection is not self.connection:
+            self.pool.putconn(connection)
 
     def _configure_connection(self, connection: Connection[Any]) -> bool:
         connection.prepared_max = PREPARED_STATEMENTS

@@ -147,7 +147,8 @@ class Page:
     def _link(self, request: Request, way: Way, position: Any) -> str:
         cursor = cursor_encode([way, position], user_id=actor_id(request), query=self.query)
         kept = [(name, value) for name, value in request.query_params.items() if name not in ("cursor", "offset")]
-        return request.build_absolute_uri(f"{request.path}?{urlencode([*kept, ('cursor', cursor)])}")
+        asked = request._request  # no path of ours has anything to quote: build_absolute_uri would take it apart to see
+        return f"{asked.scheme}://{asked.get_host()}{asked.path}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
 def _bound_query(request: Request) -> str:
