@@ -134,5 +134,5 @@ def test_while_others_write_no_reader_sees_less_than_was_acknowledged_and_a_tag_
             assert int(answer.json()["results"][-1]["content"]) >= known
             assert bodies.setdefault(answer["ETag"], answer.content) == answer.content
 
-    at_once([write, *(lambda client=client_of(user): read(client) for _ in range(3))])
+    at_once([write, *(lambda: read(client_of(user)) for _ in range(3))])
     assert len(bodies) > 1
