@@ -10,7 +10,7 @@ from accounts.errors import TokenRevoked
 from accounts.queries import CALLER_IS_LIVE
 from chatstore.sql import Row, fetch_one
 from conversations.queries.columns import CONVERSATION
-from conversations.queries.pages import LIMITS, Page, as_page
+from conversations.queries.pages import LIMITS, Page, as_page, beyond
 from conversations.queries.standing import refuse_conversation
 
 # Uses the table's key.
@@ -90,7 +90,7 @@ def _page_statement(
 
     One text for each set of filters: with `x IS NULL OR …` for each, one plan would have to serve them all.
     """
-    direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
+    direction, way = ("DESC", "<") if descending else ("ASC", ">")
     where = " AND ".join(
         [
             "c.user_id = %(user)s",
@@ -99,7 +99,7 @@ def _page_statement(
         ]
     )
     kind = ORDERINGS[column]
-    after = f"AND (c.{column}, c.id) {beyond} (%(after_value)s::{kind}, %(after_id)s::uuid)" if continued else ""
+    after = f"AND (c.{column}, c.id) {way} (%(after_value)s::{kind}, %(after_id)s::uuid)" if continued else ""
     source = f"""
               FROM conversations_conversation c
              WHERE {where} {after}
@@ -107,15 +107,16 @@ def _page_statement(
     page = as_page(
         CONVERSATION,
         rows=f"SELECT c.* {source} {LIMITS}",
-        beyond=source,
+        more=beyond(source) if continued else "every.total > %(offset)s::bigint + %(limit)s::int",
         value=column,
         direction=direction,
         backwards=backwards,
     )
     return f"""
     /* conversation_page */
-    SELECT page.*, (SELECT count(*) FROM conversations_conversation c WHERE {where}) AS total
-      FROM ({page}) AS page
+    SELECT page.*, every.total
+      FROM (SELECT count(*) AS total FROM conversations_conversation c WHERE {where}) AS every
+      CROSS JOIN LATERAL ({page}) AS page
      WHERE {CALLER_IS_LIVE}
     """
 

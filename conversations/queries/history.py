@@ -9,7 +9,7 @@ from accounts.queries import CALLER_IS_LIVE
 from chatstore.problems import InvalidCursor
 from chatstore.sql import fetch_one
 from conversations.queries.columns import MESSAGE, message_probe
-from conversations.queries.pages import LIMITS, Page, as_page
+from conversations.queries.pages import LIMITS, Page, as_page, beyond
 from conversations.queries.standing import refuse_conversation, refuse_message
 
 Order = Literal["asc", "desc"]
@@ -75,17 +75,18 @@ def _linear_statement(*, ascending: bool, continued: bool, backwards: bool, whol
 
     A row comparison, not "created_at > x OR (…)": the planner takes it as one index condition.
     """
-    direction, beyond = ("ASC", ">") if ascending else ("DESC", "<")
-    after = f"AND (m.created_at, m.id) {beyond} (%(after_at)s::timestamptz, %(after_id)s::uuid)" if continued else ""
+    direction, way = ("ASC", ">") if ascending else ("DESC", "<")
+    after = f"AND (m.created_at, m.id) {way} (%(after_at)s::timestamptz, %(after_id)s::uuid)" if continued else ""
     source = f"""
               FROM conversations_message m
              WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.deleted_at IS NULL
                AND (%(hidden)s OR NOT m.hidden) {after}
              ORDER BY m.created_at {direction}, m.id {direction}"""
+    total = "c.message_count - CASE WHEN %(hidden)s THEN 0 ELSE c.hidden_count END"
     page = as_page(
         MESSAGE,
         rows=f"SELECT m.* {source} {LIMITS}",
-        beyond=source,
+        more=beyond(source) if continued else f"{total} > %(offset)s::bigint + %(limit)s::int",
         value="created_at",
         direction=direction,
         backwards=backwards,
@@ -128,8 +129,8 @@ PATH = f"""
 
 def _walk_statement(*, ascending: bool, continued: bool, backwards: bool) -> str:
     """Uses the key of messages: one probe for each message of the branch."""
-    direction, beyond = ("DESC", "<") if ascending else ("ASC", ">")
-    after = f"AND path.steps {beyond} (SELECT p.steps FROM path p WHERE p.id = %(after_id)s::uuid)" if continued else ""
+    direction, way = ("DESC", "<") if ascending else ("ASC", ">")
+    after = f"AND path.steps {way} (SELECT p.steps FROM path p WHERE p.id = %(after_id)s::uuid)" if continued else ""
     source = f"FROM shown AS path WHERE true {after} ORDER BY path.steps {direction}"
     rows = f"""
             SELECT m.*, page.steps
@@ -138,7 +139,7 @@ def _walk_statement(*, ascending: bool, continued: bool, backwards: bool) -> str
     page = as_page(
         MESSAGE,
         rows=rows,
-        beyond=source,
+        more=beyond(source),
         value="created_at",
         direction=direction,
         backwards=backwards,

@@ -12,7 +12,6 @@ from chatstore.sql import Row
 from conversations.queries.columns import Columns
 
 LIMITS = "LIMIT %(limit)s::int OFFSET %(offset)s"
-BEYOND = "OFFSET %(offset)s::bigint + %(limit)s::int LIMIT 1"  # whether there is more: one entry of the index
 
 
 NOTHING = orjson.Fragment(b"[]")
@@ -34,17 +33,24 @@ class Page:
     @classmethod
     def of(cls, row: Row) -> "Page":
         """From the columns of `as_page`."""
-        first, last = (orjson.loads(row[name]) if row[name] else None for name in ("p_first", "p_last"))
-        return cls(row["p_results"] or NOTHING, first, last, bool(row["p_more"]))
+        if row["p_results"] is None:
+            return cls(NOTHING, None, None, bool(row["p_more"]))
+        ends = ([row["p_first"], row["p_first_id"]], [row["p_last"], row["p_last_id"]])
+        return cls(row["p_results"], *ends, bool(row["p_more"]))
+
+
+def beyond(source: str) -> str:
+    """Whether `source`, a FROM … ORDER BY, has more than a page; where its total is known, compare that instead."""
+    return f"EXISTS (SELECT {source} OFFSET %(offset)s::bigint + %(limit)s::int LIMIT 1)"
 
 
 def as_page(
-    columns: Columns, *, rows: str, beyond: str, value: str, direction: str, backwards: bool, order: str | None = None
+    columns: Columns, *, rows: str, more: str, value: str, direction: str, backwards: bool, order: str | None = None
 ) -> str:
     """A SELECT of one row whose columns begin with `p_`.
 
-    `rows` is a SELECT in the order (value, id) of `direction` that ends with LIMITS, `beyond` a FROM with all that it
-    looks at, in the same order. With `order`, that column alone says the order. A page that was read backwards is shown
+    `rows` is a SELECT in the order (value, id) of `direction` that ends with LIMITS, `more` whether there is more in
+    that direction. With `order`, that column alone says the order. A page that was read backwards is shown
     the other way round. Ordered as they come out of a subquery, rows are numbered and sorted by nobody: window
     functions and an ORDER BY in the aggregate were half of a page's cost.
     """
@@ -52,9 +58,9 @@ def as_page(
         back = "DESC" if direction == "ASC" else "ASC"
         by = f"found.{order} {back}" if order else f"found.{value} {back}, found.id {back}"
         rows = f"SELECT found.* FROM ({rows}) AS found ORDER BY {by}"
-    ends = f"array_agg(json_build_array(p.{value}, p.id))"
     return f"""
-        SELECT json_agg(p) AS p_results, ({ends})[1]::text AS p_first, ({ends})[count(*)]::text AS p_last,
-               EXISTS (SELECT {beyond} {BEYOND}) AS p_more
+        SELECT json_agg(p) AS p_results, {more} AS p_more,
+               (array_agg(p.{value}))[1] AS p_first, (array_agg(p.id))[1] AS p_first_id,
+               (array_agg(p.{value}))[count(*)] AS p_last, (array_agg(p.id))[count(*)] AS p_last_id
           FROM (SELECT {columns.rendered("found")} FROM ({rows}) AS found) AS p
     """
