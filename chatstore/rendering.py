@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import IO, Any
 
 import orjson
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from chatstore.storable import answer_from_storable
 
@@ -49,3 +51,11 @@ class JsonParser(BaseParser):
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
         return parser_context["request"].body
+
+
+class Negotiation(DefaultContentNegotiation):
+    """An `Accept` that names nothing wants nothing in particular (RFC 9110, section 12.5.1); to DRF, nothing at all."""
+
+    def get_accept_list(self, request: Request) -> list[str]:
+        named = request.META.get("HTTP_ACCEPT", "").strip(" \t,")
+        return super().get_accept_list(request) if named else ["*/*"]
