@@ -163,6 +163,17 @@ def test_a_branch_that_is_none_is_refused(owner, stranger, long_url):
     assert owner.get(f"{long_url}?branch=trunk").status_code == 422
 
 
+def test_a_branch_to_a_message_in_the_trash_is_404(owner, branched_url):
+    aside = owner.get(f"{branched_url}?branch=all").json()["results"][-1]["id"]
+    first = owner.get(f"{branched_url}?branch={aside}&limit=2").json()
+    owner.delete(f"{branched_url}/{aside}")
+    for url in (f"{branched_url}?branch={aside}", first["next"]):
+        answer = owner.get(url)
+        assert (answer.status_code, answer.json()["code"]) == (404, "message_in_trash")
+    owner.post(f"{branched_url}/{aside}/restore")
+    assert owner.get(f"{branched_url}?branch={aside}").json()["total"] == 5
+
+
 def test_conversations_are_paged_by_every_ordering(owner):
     titles = ["b", "a", "a", "c", "a"]
     for title in titles:
