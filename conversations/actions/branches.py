@@ -223,6 +223,7 @@ FORK = Write(
     )""",
     f"SELECT {_SHOWN}, c.version FROM touched c",
     answer=f"(SELECT {CONVERSATION.as_json('c')} FROM touched c)",
+    version="(SELECT c.version FROM touched c)",
     about="%(fork)s::uuid",
 )
 
