@@ -162,6 +162,22 @@ FIELDS = {
 }
 
 
+# Whether all there is, the trash included, is one chain that ends at the new leaf. Only the newest can be that, so most
+# are refused by one probe; the rest read one range of message_reading_order, up to a length.
+LONGEST_CHAIN = 10_000
+IS_ONE_CHAIN = f"""
+    CASE WHEN %(current_message_id)s = (SELECT m.id FROM conversations_message m
+                                         WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s
+                                           AND m.deleted_at IS NULL
+                                         ORDER BY m.created_at DESC, m.id DESC LIMIT 1)
+         THEN (SELECT bool_and(link.holds) AND count(*) <= {LONGEST_CHAIN}
+                 FROM (SELECT m.parent_id IS NOT DISTINCT FROM lag(m.id) OVER (ORDER BY m.created_at, m.id) AS holds
+                         FROM conversations_message m
+                        WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s
+                        ORDER BY m.created_at, m.id LIMIT {LONGEST_CHAIN} + 1) AS link)
+         ELSE false END"""
+
+
 @functools.cache
 def _update_statement(fields: tuple[str, ...]) -> Write:
     assignments = [f"{name} = %({name})s::{FIELDS[name]}" for name in fields]
@@ -169,8 +185,8 @@ def _update_statement(fields: tuple[str, ...]) -> Write:
     if "title" in fields:
         assignments.append("title_is_generated = false")
     if "current_message_id" in fields:
-        # A leaf further back, or on another branch: from now on the branch is walked.
-        assignments.append("linear = c.linear AND c.current_message_id = %(current_message_id)s")
+        # A leaf further back, or on another branch: from now on the branch is walked, until it is the only one again.
+        assignments.append(f"linear = (c.linear AND c.current_message_id = %(current_message_id)s) OR {IS_ONE_CHAIN}")
         # As the message was when the statement began: if the conversation changed since, it is asked again.
         extra = """
            AND c.version = (SELECT seen.version FROM conversations_conversation seen
