@@ -52,6 +52,7 @@ class WsgiBridge:
         try:
             first, more = await _first_part(receive) if _announces_body(scope) else (b"", False)
         except ClientGoneError:
+            await send_incomplete_body(send)
             return
         if self.threads.pending >= MAX_WAITING:
             await _send_problem(send, 503, "overloaded", "Too many requests wait here; try again")
@@ -61,6 +62,8 @@ class WsgiBridge:
         try:
             body = await self.threads.run(lambda: exchange.run(self._application, environ))
         except ClientGoneError:
+            if not exchange.sent:
+                await send_incomplete_body(send)
             return
         except Exception:
             if exchange.sent:
@@ -266,6 +269,11 @@ _HEADER_KEYS: dict[bytes, str] = {}
 
 def _file_wrapper(file: Any, block_size: int = FILE_BLOCK) -> FileWrapper:
     return FileWrapper(file, max(block_size, FILE_BLOCK))  # Django asks for 4 kB, and each block is a trip to the loop
+
+
+async def send_incomplete_body(send: Send) -> None:
+    """To a client that closed its half of the connection in mid-body: it may still read. Else this goes nowhere."""
+    await _send_problem(send, 400, "incomplete_body", "The request body ended too early")
 
 
 async def _send_problem(send: Send, status: int, code: str, title: str) -> None:

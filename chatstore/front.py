@@ -8,7 +8,7 @@ in front of two kinds of server processes (deploy/nginx.conf).
 import re
 
 from chatstore.asgi import application as asgi_application
-from chatstore.bridge import Receive, Scope, Send, WsgiBridge
+from chatstore.bridge import Message, Receive, Scope, Send, WsgiBridge, send_incomplete_body
 from chatstore.env import env_int
 from chatstore.wsgi import application as wsgi_application
 
@@ -26,13 +26,26 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """The ASGI application."""
     match scope["type"]:
         case "http" if is_stream(scope["path"]):
-            await asgi_application(scope, receive, send)
+            await _stream(scope, receive, send)
         case "http":
             await _bridge(scope, receive, send)
         case "lifespan":
             await _live(receive, send)
         case "websocket":
             await send({"type": "websocket.close"})
+
+
+async def _stream(scope: Scope, receive: Receive, send: Send) -> None:
+    started = False
+
+    async def sending(message: Message) -> None:
+        nonlocal started
+        started = True
+        await send(message)
+
+    await asgi_application(scope, receive, sending)
+    if not started:  # Django says nothing to a client that closed its half in mid-body
+        await send_incomplete_body(send)
 
 
 async def _live(receive: Receive, send: Send) -> None:

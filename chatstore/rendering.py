@@ -67,3 +67,11 @@ class JsonParser(BaseParser):
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
         return parser_context["request"].body
+
+
+class Negotiation(DefaultContentNegotiation):
+    """An `Accept` that names nothing wants nothing in particular (RFC 9110, section 12.5.1); to DRF, nothing at all."""
+
+    def get_accept_list(self, request: Request) -> list[str]:
+        named = request.META.get("HTTP_ACCEPT", "").strip(" \t,")
+        return super().get_accept_list(request) if named else ["*/*"]

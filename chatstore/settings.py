@@ -175,6 +175,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["chatstore.throttling.UserThrottle"] if THROTTLE_RATES else [],
     "DEFAULT_SCHEMA_CLASS": "chatstore.schema.ApiSchema",
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "chatstore.rendering.Negotiation",
     "URL_FORMAT_OVERRIDE": None,  # `?format=` is ours: the form of a context, or of an export
     "EXCEPTION_HANDLER": "chatstore.problems.problem_handler",
     "UNAUTHENTICATED_USER": None,

@@ -20,13 +20,18 @@ from accounts.tokens import AccessToken, RefreshToken, read_token
 
 pytestmark = pytest.mark.django_db
 ME = "/api/v1/auth/me"
+CONVERSATIONS = "/api/v1/conversations"  # where the session is looked up by the statement itself
 
 
 def verdict(token):
-    answer = bearer(token).get(ME)
-    assert 'error="invalid_token"' in answer["WWW-Authenticate"]
-    assert answer["Content-Type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
+    """The refusal, which is the same wherever the token is shown."""
+    answers = [bearer(token).get(path) for path in (ME, CONVERSATIONS)]
+    answers.append(bearer(token).post(CONVERSATIONS, {}, format="json"))
+    for answer in answers:
+        assert 'error="invalid_token"' in answer["WWW-Authenticate"]
+        assert answer["Content-Type"] == "application/problem+json"
+    [told] = {(answer.status_code, answer.json()["code"]) for answer in answers}
+    return told
 
 
 def segment(value) -> str:

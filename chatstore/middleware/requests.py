@@ -28,6 +28,7 @@ METHODS = ("GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS")
 
 log = get_logger("chatstore.requests")
 _well_formed = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
+_ID = re.compile(r"(?<=/)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=/|$)", re.IGNORECASE)
 
 
 class RequestMiddleware(Around):
@@ -97,15 +98,20 @@ class RequestMiddleware(Around):
 
 
 def _begin(request: HttpRequest) -> None:
-    """Name the request, and let a trailing slash be none."""
+    """Name the request, and let a trailing slash be none, and ids in capitals be what they are in small letters."""
     given = request.META.get("HTTP_X_REQUEST_ID", "")
     request_id = given if _well_formed(given) else str(uuids.uuid7())
     request.request_id = request_id  # type: ignore[attr-defined]
     clear_contextvars()  # a thread serves one request after the other
     bind_contextvars(request_id=request_id)
     path = request.path_info
-    if path[-1] == "/" and path != "/" and not is_admin(request):
-        request.path_info, request.path = path[:-1], request.path[:-1]
+    if (path[-1] == "/" or not path.islower()) and path != "/" and not is_admin(request):
+        request.path_info, request.path = _canonical(path), _canonical(request.path)
+
+
+def _canonical(path: str) -> str:
+    # RFC 9562, section 4: a UUID is read in any case. One spelling from here on: cursors and keys are bound to it.
+    return _ID.sub(lambda found: found[0].lower(), path.removesuffix("/"))
 
 
 def _give_connection_back() -> None:

@@ -353,6 +353,30 @@ def test_slow_clients_do_not_hold_up_the_others(client: HTTPConnection, port: in
             connection.close()
 
 
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        (b"Content-Length: 100", b"half"),
+        (b"Content-Length: 100", b""),
+        (b"Content-Length: 5000000", b"x" * 2_000_000),  # past what is taken as a whole: the application reads it
+        (b"Transfer-Encoding: chunked", b"5\r\nhalf"),
+        (b"Transfer-Encoding: chunked", b"4\r\nhalf\r\n"),
+        (b"Transfer-Encoding: chunked", b"zz\r\n"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_client_that_stops_in_mid_body_and_still_reads_is_told(port: int, head: bytes, part: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        connection.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n\r\n" + part)
+        connection.shutdown(socket.SHUT_WR)
+        answer = HTTPResponse(connection, method="POST")
+        answer.begin()
+        body = answer.read()
+    assert (answer.status, answer.headers["Content-Type"]) == (400, "application/problem+json")
+    told = json.loads(body)
+    assert (told["status"], told["code"]) == (400, "incomplete_body")
+
+
 def test_a_client_that_goes_away_in_mid_body_leaves_no_trace(client: HTTPConnection, port: int) -> None:
     for size in (10, bridge.WHOLE_BODY + 1):
         with socket.create_connection(("127.0.0.1", port), 20) as connection:

@@ -140,13 +140,28 @@ def test_past_the_limit_of_waiting_requests_the_answer_is_503_at_once() -> None:
     assert json.loads(body["body"])["code"] == "overloaded"
 
 
+GONE = {"type": "http.disconnect"}
+
+
+def is_told_of_its_incomplete_body(sent: list[dict[str, Any]]) -> bool:
+    start, body = sent
+    return (start["status"], json.loads(body["body"])["code"]) == (400, "incomplete_body")
+
+
 def test_a_client_that_left_before_its_body_was_complete_is_not_served() -> None:
     def never_called(environ: Any, start: Any) -> Any:
         raise AssertionError
 
     part = {"type": "http.request", "body": b"half", "more_body": True}
     scope = scope_of("/", "POST", **{"content-length": "8"})
-    assert asyncio.run(call(WsgiBridge(never_called, threads=1), scope, part, {"type": "http.disconnect"})) == []
+    sent = asyncio.run(call(WsgiBridge(never_called, threads=1), scope, part, {"type": "http.disconnect"}))
+    assert is_told_of_its_incomplete_body(sent)
+
+
+def test_nor_is_it_where_django_reads_the_body_itself() -> None:
+    part = {"type": "http.request", "body": b"half", "more_body": True}
+    scope = scope_of("/api/v1/conversations/x/chat", "POST", **{"content-length": "8"})
+    assert is_told_of_its_incomplete_body(asyncio.run(call(front.application, scope, part, GONE)))
 
 
 def test_a_request_that_the_server_gave_up_does_not_disturb_the_next() -> None:

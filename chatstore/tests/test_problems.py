@@ -68,8 +68,15 @@ def test_head_is_get_without_the_body(client, path):
     assert head["Content-Length"] == get["Content-Length"] == str(len(get.content))
 
 
-def test_what_the_client_does_not_accept_is_406(client):
-    is_problem(client.get(NOTES, headers={"Accept": "text/html"}), 406, "not_acceptable")
+@pytest.mark.parametrize("accept", ["text/html", "text/html, ,", "x" * 300])
+def test_what_the_client_does_not_accept_is_406(client, accept):
+    is_problem(client.get(NOTES, headers={"Accept": accept}), 406, "not_acceptable")
+
+
+@pytest.mark.parametrize("accept", ["", " ", ",", " , ,\t", "*/*"])
+def test_an_accept_header_that_names_nothing_takes_anything(client, accept):
+    answer = client.get(NOTES, headers={"Accept": accept})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
 
 
 @pytest.mark.parametrize(

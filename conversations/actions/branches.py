@@ -183,7 +183,7 @@ def _without_parent(draft: MessageDraft) -> MessageDraft:
     return structs.replace(draft, parent_id=UNSET)
 
 
-_COPIED = [name for name in MESSAGE_FIELDS if name != "hidden"]
+_COPIED = [name for name in MESSAGE_FIELDS if name not in ("hidden", "status")]
 FORK = Write(
     "conversation_fork",
     f"""
@@ -191,10 +191,12 @@ FORK = Write(
         SELECT * FROM unnest(%(old)s::uuid[], %(new)s::uuid[], %(parents)s::uuid[]) AS w(old_id, new_id, parent_id)
     ),
     copied AS (
-        INSERT INTO conversations_message (user_id, conversation_id, id, parent_id, hidden, {", ".join(_COPIED)},
-                                           created_at, updated_at)
-        SELECT %(user)s, %(fork)s, ways.new_id, ways.parent_id, m.hidden, {", ".join(f"m.{name}" for name in _COPIED)},
-               m.created_at, m.updated_at
+        INSERT INTO conversations_message (user_id, conversation_id, id, parent_id, hidden, status,
+                                           {", ".join(_COPIED)}, created_at, updated_at)
+        SELECT %(user)s, %(fork)s, ways.new_id, ways.parent_id, m.hidden,
+               -- Whoever writes it goes on with the original: nobody will ever complete the copy.
+               CASE WHEN m.status = 'streaming' THEN 'interrupted' ELSE m.status END,
+               {", ".join(f"m.{name}" for name in _COPIED)}, m.created_at, m.updated_at
           FROM ways
           JOIN conversations_message m
             ON m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = ways.old_id
@@ -221,6 +223,7 @@ FORK = Write(
     )""",
     f"SELECT {_SHOWN}, c.version FROM touched c",
     answer=f"(SELECT {CONVERSATION.as_json('c')} FROM touched c)",
+    version="(SELECT c.version FROM touched c)",
     about="%(fork)s::uuid",
 )
 

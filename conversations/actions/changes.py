@@ -32,22 +32,33 @@ RECORD = """
 # After the counter, always: two statements that wait for each other's key and counter would be a deadlock.
 KEEP = """
     , kept AS (
-        INSERT INTO conversations_idempotencykey (user_id, id, fingerprint, status, body, conversation_id)
-        SELECT %(user)s, %(once_id)s, %(once_fingerprint)s, %(once_status)s, {answer}::text, {conversation}
+        INSERT INTO conversations_idempotencykey (user_id, id, fingerprint, status, body, version, conversation_id)
+        SELECT %(user)s, %(once_id)s, %(once_fingerprint)s, %(once_status)s, {answer}::text, {version}, {conversation}
           FROM counter
     )
 """
 
 
 class Write:
-    """One named writing statement, in two forms: alone, and with its answer kept under an idempotency key."""
+    """One named writing statement, in two forms: alone, and with its answer kept under an idempotency key.
+
+    `answer` is the body as one JSON value, `version` that of its ETag, `about` the conversation that it quotes.
+    """
 
     def __init__(
-        self, name: str, head: str, select: str, *, answer: str = "", about: str = "NULL::uuid", status: int = 201
+        self,
+        name: str,
+        head: str,
+        select: str,
+        *,
+        answer: str = "",
+        version: str = "NULL::bigint",
+        about: str = "NULL::uuid",
+        status: int = 201,
     ) -> None:
         self.name, self.status = name, status
         self.plain = f"/* {name} */ WITH {head}, {RECORD} {select}"
-        kept = KEEP.format(answer=answer, conversation=about)
+        kept = KEEP.format(answer=answer, version=version, conversation=about)
         self.kept = f"/* {name} */ WITH {head}, {RECORD} {kept} {select}" if answer else ""  # only a POST has a key
 
     def run(self, params: Params, *, once: Once | None = None) -> list[Row]:

@@ -14,7 +14,7 @@ from chatstore.problems import IdTaken, PreconditionFailed
 from chatstore.sql import Row
 from chatstore.storable import json_to_storable, to_storable
 from conversations.actions.changes import Write
-from conversations.actions.idempotency import Once, raise_answer_given
+from conversations.actions.idempotency import Once, raise_answer_given, remember_answer
 from conversations.actions.rows import INSERT_MESSAGES, batch_of, own_ids, patch_values
 from conversations.drafts import ConversationDraft, ConversationPatch
 from conversations.problems import (
@@ -38,7 +38,7 @@ from conversations.queries.standing import (
 ATTEMPTS = 5
 
 _SHOWN = CONVERSATION.select("c")
-_ANSWER = f"(SELECT {CONVERSATION.as_json('c')} FROM {{source}} c)"
+_ANSWER = f"(SELECT {CONVERSATION.as_json('c')} FROM touched c)"
 _NOW = "greatest(clock_timestamp(), c.updated_at + interval '1 microsecond')"
 _CHANGED = """
     changed AS (
@@ -75,7 +75,8 @@ CREATE = Write(
         SELECT row_number() OVER (ORDER BY i.created_at), 'message', i.id, i.conversation_id, 'upsert' FROM inserted i
     )""",
     f"SELECT {_SHOWN}, c.version FROM touched c",
-    answer=_ANSWER.format(source="touched"),
+    answer=_ANSWER,
+    version="(SELECT c.version FROM touched c)",
     about="%(conversation)s::uuid",
 )
 
@@ -98,7 +99,7 @@ def conversation_create(
         with known_to_live(found):
             require_free_ids(found)
             if found["conversation_is_own"]:
-                return _existing(user_id, conversation_id, draft, once), False
+                return _existing(user_id, conversation_id, draft, once, in_trash=found["conversation_in_trash"]), False
     params = {"user": user_id, "session": session_id, "conversation": conversation_id, **_create_params(draft)}
     try:
         rows = CREATE.run(params, once=once)
@@ -127,14 +128,21 @@ def _create_params(draft: ConversationDraft) -> dict[str, Any]:
     }
 
 
-def _existing(user_id: UUID, conversation_id: UUID, draft: ConversationDraft, once: Once | None) -> Row:
-    raise_answer_given(user_id=user_id, once=once)
+def _existing(
+    user_id: UUID, conversation_id: UUID, draft: ConversationDraft, once: Once | None, *, in_trash: bool = False
+) -> Row:
+    """The row that a client made before under the same id, if it says the same. Raises IdTaken, AnswerGiven."""
+    is_same, where = False, "with another content"
     try:
-        row, is_same = conversation_as_made(user_id=user_id, conversation_id=conversation_id, draft=draft)
+        if not in_trash:
+            row, is_same = conversation_as_made(user_id=user_id, conversation_id=conversation_id, draft=draft)
     except ConversationInTrash:
-        raise IdTaken("The id is taken by a conversation in the trash.") from None
+        in_trash = True
     if not is_same:
-        raise IdTaken("The id is taken by a conversation with another content.")
+        raise_answer_given(user_id=user_id, once=once)  # it was the same when it was made
+        where = "in the trash" if in_trash else "with another content"
+        raise IdTaken(f"The id is taken by a conversation {where}.")
+    remember_answer(user_id=user_id, once=once, conversation_id=conversation_id, row=row)
     return row
 
 
@@ -154,6 +162,22 @@ FIELDS = {
 }
 
 
+# Whether all there is, the trash included, is one chain that ends at the new leaf. Only the newest can be that, so most
+# are refused by one probe; the rest read one range of message_reading_order, up to a length.
+LONGEST_CHAIN = 10_000
+IS_ONE_CHAIN = f"""
+    CASE WHEN %(current_message_id)s = (SELECT m.id FROM conversations_message m
+                                         WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s
+                                           AND m.deleted_at IS NULL
+                                         ORDER BY m.created_at DESC, m.id DESC LIMIT 1)
+         THEN (SELECT bool_and(link.holds) AND count(*) <= {LONGEST_CHAIN}
+                 FROM (SELECT m.parent_id IS NOT DISTINCT FROM lag(m.id) OVER (ORDER BY m.created_at, m.id) AS holds
+                         FROM conversations_message m
+                        WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s
+                        ORDER BY m.created_at, m.id LIMIT {LONGEST_CHAIN} + 1) AS link)
+         ELSE false END"""
+
+
 @functools.cache
 def _update_statement(fields: tuple[str, ...]) -> Write:
     assignments = [f"{name} = %({name})s::{FIELDS[name]}" for name in fields]
@@ -161,8 +185,8 @@ def _update_statement(fields: tuple[str, ...]) -> Write:
     if "title" in fields:
         assignments.append("title_is_generated = false")
     if "current_message_id" in fields:
-        # A leaf further back, or on another branch: from now on the branch is walked.
-        assignments.append("linear = c.linear AND c.current_message_id = %(current_message_id)s")
+        # A leaf further back, or on another branch: from now on the branch is walked, until it is the only one again.
+        assignments.append(f"linear = (c.linear AND c.current_message_id = %(current_message_id)s) OR {IS_ONE_CHAIN}")
         # As the message was when the statement began: if the conversation changed since, it is asked again.
         extra = """
            AND c.version = (SELECT seen.version FROM conversations_conversation seen
@@ -267,7 +291,8 @@ RESTORE = Write(
      UNION ALL
     SELECT {_SHOWN}, c.version, false FROM conversations_conversation c
      WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL""",
-    answer=_ANSWER.format(source="touched"),
+    answer=_ANSWER,
+    version="(SELECT c.version FROM touched c)",
     about="%(conversation)s::uuid",
     status=200,
 )
@@ -303,7 +328,7 @@ def conversation_restore(*, user_id: UUID, conversation_id: UUID, once: Once | N
         refuse_stale(user_id, conversation_id, None)
         return conversation_get(user_id=user_id, conversation_id=conversation_id)  # another request was faster
     if not rows[0].pop("is_restored"):
-        raise_answer_given(user_id=user_id, once=once)
+        remember_answer(user_id=user_id, once=once, conversation_id=conversation_id, row=rows[0])
     return rows[0]
 
 

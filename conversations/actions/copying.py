@@ -19,8 +19,8 @@ MESSAGE_COLUMNS = (
 )  # fmt: skip
 CONVERSATION_COLUMNS = (
     "user_id", "id", "title", "title_is_generated", "model", "metadata", "tags", "starred", "archived",
-    "message_count", "hidden_count", "current_message_id", "linear", "source", "external_id", "digest", "raw",
-    "created_at", "updated_at", "last_message_at",
+    "message_count", "hidden_count", "current_message_id", "linear", "source", "external_id", "digest",
+    "source_updated_at", "raw", "created_at", "updated_at", "last_message_at",
 )  # fmt: skip
 CHANGE_COLUMNS = ("user_id", "id", "kind", "object_id", "conversation_id", "op")
 

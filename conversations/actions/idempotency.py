@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 
-from chatstore.sql import fetch_one, write
+from chatstore.sql import Row, fetch_one, write
 from conversations.problems import IdempotencyKeyInvalid, IdempotencyKeyReused
 
 # Uses the table's key.
 ANSWER = """
-    SELECT status, body, fingerprint = %(fingerprint)s AS is_same,
+    SELECT status, body, version, fingerprint = %(fingerprint)s AS is_same,
            created_at < now() - make_interval(hours => %(hours)s) AS is_expired
       FROM conversations_idempotencykey
      WHERE user_id = %(user)s AND id = %(id)s
@@ -28,12 +29,35 @@ FORGET = """
 """
 
 
-class AnswerGiven(Exception):
-    """This request was carried out before; here is what was answered then."""
+# For a request that found all of it done already. It goes for good with the conversation, so it wants that to be there;
+# FOR KEY SHARE is what the foreign key would lock. A key that has expired is taken over in the same statement.
+REMEMBER = f"""
+    /* answer_remember */
+    WITH kept AS (
+        INSERT INTO conversations_idempotencykey AS k (
+               user_id, id, fingerprint, status, body, version, conversation_id)
+        SELECT %(user)s, %(id)s, %(fingerprint)s, 200, %(body)s, %(version)s, c.id
+          FROM conversations_conversation c
+         WHERE c.user_id = %(user)s AND c.id = %(conversation)s
+           FOR KEY SHARE
+            ON CONFLICT (user_id, id) DO UPDATE
+           SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body,
+               version = excluded.version, conversation_id = excluded.conversation_id, created_at = now()
+         WHERE k.user_id = %(user)s AND k.created_at < now() - make_interval(hours => %(hours)s)
+        RETURNING k.id
+    ),
+    answer AS ({ANSWER})
+    SELECT kept.is_kept, answer.*
+      FROM (SELECT count(*) > 0 AS is_kept FROM kept) AS kept LEFT JOIN answer ON NOT kept.is_kept
+"""
 
-    def __init__(self, status: int, body: str) -> None:
+
+class AnswerGiven(Exception):
+    """This request was carried out before; here is what was answered then, and the version in its ETag."""
+
+    def __init__(self, status: int, body: str, version: int | None) -> None:
         super().__init__("answered before")
-        self.status, self.body = status, body
+        self.status, self.body, self.version = status, body, version
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +89,41 @@ def raise_answer_given(*, user_id: UUID, once: Once | None) -> None:
         raise kept
 
 
+def remember_answer(*, user_id: UUID, once: Once | None, conversation_id: UUID, row: Row) -> None:
+    """Keep the answer, 200, to a request that found all of it done already; raise the one that is kept, if one is.
+
+    `row` is its body, and the `version` of its ETag if it has one. Raises AnswerGiven, IdempotencyKeyReused.
+    """
+    if once is None:
+        return
+    params = {
+        "conversation": conversation_id,
+        "version": row.get("version"),
+        # Values of chatstore.sql: in their stored form, and JSON as its bytes.
+        "body": orjson.dumps({name: value for name, value in row.items() if name != "version"}).decode(),
+        **_params(user_id, once),
+    }
+    (row,) = write(REMEMBER, params, repeatable=True)
+    if row["is_same"] is not None:
+        raise _answer(row)
+    if not row["is_kept"]:  # another has kept its answer since the statement began
+        raise_answer_given(user_id=user_id, once=once)
+
+
 def _kept(user_id: UUID, once: Once) -> Exception | None:
-    params = {"user": user_id, "id": once.id, "fingerprint": once.fingerprint, "hours": settings.IDEMPOTENCY_HOURS}
+    params = _params(user_id, once)
     row = fetch_one(ANSWER, params)
     if row is None:
         return None
     if row["is_expired"]:
         write(FORGET, params, repeatable=True)
         return None
-    return AnswerGiven(row["status"], row["body"]) if row["is_same"] else IdempotencyKeyReused()
+    return _answer(row)
+
+
+def _answer(row: Row) -> Exception:
+    return AnswerGiven(row["status"], row["body"], row["version"]) if row["is_same"] else IdempotencyKeyReused()
+
+
+def _params(user_id: UUID, once: Once) -> dict[str, Any]:
+    return {"user": user_id, "id": once.id, "fingerprint": once.fingerprint, "hours": settings.IDEMPOTENCY_HOURS}

@@ -17,6 +17,7 @@ from chatstore import metrics
 from chatstore.storable import json_to_storable, to_storable
 from conversations.actions import ingest_batch
 from conversations.actions.ingest_batch import Incoming, Outcome
+from conversations.actions.statistics import MANY, statistics_refresh
 from conversations.interchange.readers import Found
 from conversations.interchange.records import ConversationRecord, DocumentRecord, Trouble
 
@@ -88,6 +89,18 @@ class ImportTotals:
 
 
 def conversations_ingest(*, user_id: UUID, found: Iterable[Found], dry_run: bool = False) -> Iterator[ItemReport]:
+    """As `_ingested`; when many messages came in, the planner hears of it at the end."""
+    count = 0
+    try:
+        for report in _ingested(user_id, found, dry_run):
+            count += report.imported
+            yield report
+    finally:
+        if count >= MANY and not dry_run:
+            statistics_refresh()
+
+
+def _ingested(user_id: UUID, found: Iterable[Found], dry_run: bool) -> Iterator[ItemReport]:
     """Store what was read, batch by batch, and say of each item what became of it, in the order of the file.
 
     A batch that was reported is committed. A conversation that the database refuses is `failed`, alone. With `dry_run`

@@ -49,7 +49,7 @@ class Existing(NamedTuple):
 
     id: UUID
     digest: bytes | None
-    updated_at: datetime
+    source_updated_at: datetime
     current_message_id: UUID | None
     in_trash: bool
 
@@ -62,9 +62,10 @@ class Changed(NamedTuple):
     conversation_id: UUID
 
 
-# Uses conversation_imported_once.
+# Uses conversation_imported_once. Imports of the releases before did not keep the source's time.
 EXISTING = """
-    SELECT c.source, c.external_id, c.id, c.digest, c.updated_at, c.current_message_id, c.deleted_at IS NOT NULL
+    SELECT c.source, c.external_id, c.id, c.digest, coalesce(c.source_updated_at, c.updated_at), c.current_message_id,
+           c.deleted_at IS NOT NULL
       FROM conversations_conversation c
       JOIN unnest(%s::text[], %s::text[]) AS wanted(source, external_id)
         ON wanted.source = c.source AND wanted.external_id = c.external_id
@@ -100,6 +101,7 @@ UPDATE_CONVERSATION = """
                              OR c.title = coalesce(c.raw ->> 'title', c.raw ->> 'name', c.title))
                         THEN %(title)s ELSE c.title END,
            title_is_generated = c.title_is_generated AND %(title)s::text = '',
+           source_updated_at = greatest(c.source_updated_at, %(source_updated_at)s),
            raw = coalesce(%(raw)s::jsonb, c.raw), digest = coalesce(%(digest)s, c.digest),
            current_message_id = %(current)s, linear = %(linear)s,
            message_count = n.messages, hidden_count = n.hidden, last_message_at = n.last_at,
@@ -204,7 +206,8 @@ def conversation_line(
         copying.plain(record.starred), copying.plain(record.archived), str(len(messages)),
         str(sum(message.record.hidden for message in messages)), copying.plain(current),
         copying.plain(is_linear(nodes, current)), copying.text(record.source), copying.text(incoming.external_id),
-        copying.binary(incoming.digest), copying.json(record.raw), copying.plain(created),
+        copying.binary(incoming.digest), copying.plain(record.updated_at), copying.json(record.raw),
+        copying.plain(created),
         copying.plain(record.updated_at or max(times, default=created)), copying.plain(max(times, default=None)),
     )  # fmt: skip
 
@@ -238,7 +241,8 @@ def _metadata(message: Placed) -> dict[str, Any]:
 def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, changes: list[Changed]) -> Outcome:
     """A record of a conversation that is here, and differs.
 
-    An older copy has nothing new, and changes nothing; what was done here since makes no newer export older.
+    A copy older than one that came before changes nothing that is known, unless it has messages that are new; what was
+    done here since makes no newer export older.
     """
     with connection.cursor() as cursor:
         cursor.execute(KNOWN, [user_id, there.id])
@@ -247,7 +251,7 @@ def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, ch
     record = incoming.record
     new, old = placed(record, now=now, known=known)
     raws = dict(zip((m.external_id for m in record.messages), incoming.raws, strict=True))
-    if not new and record.updated_at is not None and record.updated_at < there.updated_at:
+    if not new and record.updated_at is not None and record.updated_at < there.source_updated_at:
         return Outcome("unchanged", there.id, unchanged=len(old))
     updated = _update_known(user_id, there.id, old, raws)
     copying.copy_lines(
@@ -259,8 +263,9 @@ def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, ch
     current = ids.get(record.current_external_id or "")
     shown = [Node(*row[1:4]) for row in rows if row[4]]
     nodes = [*shown, *(Node(message.created_at, message.id, message.parent_id) for message in new)]
-    if current not in {node.id for node in nodes}:  # the leaf of the export is in the trash here
-        current = there.current_message_id
+    said_here = {row[2] for row in rows if row[0] is None}
+    if current not in {node.id for node in nodes} or (not new and there.current_message_id in said_here):
+        current = there.current_message_id  # its leaf is in the trash here, or what was said here goes on from there
     with connection.cursor() as cursor:
         cursor.execute(
             UPDATE_CONVERSATION,
@@ -273,6 +278,7 @@ def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, ch
                 "current": current,
                 "linear": is_linear(nodes, current),
                 "updated_at": record.updated_at or now,
+                "source_updated_at": record.updated_at,
             },
         )
     touched = [*(message.id for message in new), *updated]

@@ -7,7 +7,7 @@ from uuid import UUID
 from chatstore.problems import PreconditionFailed
 from chatstore.sql import Row
 from conversations.actions.changes import Write
-from conversations.actions.idempotency import Once, raise_answer_given
+from conversations.actions.idempotency import Once, remember_answer
 from conversations.actions.rows import FIELDS, patch_values
 from conversations.drafts import MessagePatch
 from conversations.problems import ChangedMeanwhile, ContentRequired, MessageInTrash
@@ -202,6 +202,7 @@ RESTORE = Write(
      WHERE m.user_id = %(user)s AND m.conversation_id = %(conversation)s AND m.id = %(message)s
        AND m.deleted_at IS NULL""",
     answer=f"(SELECT {MESSAGE.as_json('e')} FROM edited e)",
+    version="(SELECT e.version FROM edited e)",
     about="%(conversation)s::uuid",
     status=200,
 )
@@ -231,7 +232,7 @@ def message_restore(*, user_id: UUID, conversation_id: UUID, message_id: UUID, o
     for _ in range(ATTEMPTS):
         if rows := RESTORE.run(params, once=once):
             if not rows[0].pop("is_restored"):
-                raise_answer_given(user_id=user_id, once=once)
+                remember_answer(user_id=user_id, once=once, conversation_id=conversation_id, row=rows[0])
             return rows[0]
         found = standing(user_id=user_id, conversation_id=conversation_id, message_id=message_id)
         refusal = conversation_refusal(found) or message_refusal(found)

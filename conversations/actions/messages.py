@@ -9,7 +9,7 @@ from accounts.queries import CALLER_IS_LIVE
 from chatstore.problems import IdTaken
 from chatstore.sql import Row
 from conversations.actions.changes import Write
-from conversations.actions.idempotency import Once, raise_answer_given
+from conversations.actions.idempotency import Once, raise_answer_given, remember_answer
 from conversations.actions.rows import INSERT_MESSAGES, batch_of, own_ids
 from conversations.drafts import MessageDraft
 from conversations.problems import ParentNotFound
@@ -80,7 +80,14 @@ MANY_ANSWER = f"""
 """
 _HEAD = f"{TARGET}, {INSERT_MESSAGES}, {TOUCH}"
 
-APPEND_ONE = Write("message_append", _HEAD, INSERTED, answer=ONE_ANSWER, about="%(conversation)s::uuid")
+APPEND_ONE = Write(
+    "message_append",
+    _HEAD,
+    INSERTED,
+    answer=ONE_ANSWER,
+    version="(SELECT i.version FROM inserted i)",
+    about="%(conversation)s::uuid",
+)
 APPEND_MANY = Write("message_append", _HEAD, INSERTED, answer=MANY_ANSWER, about="%(conversation)s::uuid")
 
 
@@ -131,7 +138,7 @@ def _append(
                 raise refusal
             require_free_ids(found)
             if found["messages_are_there"]:
-                return _existing(user_id, conversation_id, drafts, once), False
+                return _existing(statement, user_id, conversation_id, drafts, once), False
     batch = batch_of(drafts)
     try:
         params = {"user": user_id, "session": session_id, "conversation": conversation_id, **batch.params()}
@@ -139,7 +146,7 @@ def _append(
     except IntegrityError as error:
         if not brought or not _is_taken(error):
             raise
-        return _existing(user_id, conversation_id, drafts, once), False
+        return _existing(statement, user_id, conversation_id, drafts, once), False
     if not rows:
         raise_answer_given(user_id=user_id, once=once)  # what it was about may be gone since
         found = standing(user_id=user_id, session_id=session_id, conversation_id=conversation_id)
@@ -154,12 +161,17 @@ def _is_taken(error: IntegrityError) -> bool:
     return name in ("conversations_message_pkey", "message_in_conversation", "message_not_its_own_parent")
 
 
-def _existing(user_id: UUID, conversation_id: UUID, drafts: Sequence[MessageDraft], once: Once | None) -> list[Row]:
+def _existing(
+    statement: Write, user_id: UUID, conversation_id: UUID, drafts: Sequence[MessageDraft], once: Once | None
+) -> list[Row]:
     """The rows that a client made before under the same ids, if they say the same. Raises IdTaken, AnswerGiven."""
-    raise_answer_given(user_id=user_id, once=once)
     rows = messages_by_id(user_id=user_id, conversation_id=conversation_id, ids=own_ids(drafts))
     if len(rows) != len(drafts) or not same_as_drafts(rows, drafts):
+        raise_answer_given(user_id=user_id, once=once)  # they were the same when they were made
         raise IdTaken("The id is taken by a message with another content.")
     for row in rows:
         del row["shown"]
+    shown = [{name: value for name, value in row.items() if name != "version"} for row in rows]
+    answer = rows[0] if statement is APPEND_ONE else {"messages": shown}
+    remember_answer(user_id=user_id, once=once, conversation_id=conversation_id, row=answer)
     return rows

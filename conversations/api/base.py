@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import msgspec
 from django.http import HttpResponse
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -25,6 +26,8 @@ class ApiViewSet(GenericViewSet[Conversation]):
 
     # Actions whose statement asks for the caller's session itself: one round trip less.
     checked_by_statement: ClassVar[frozenset[str]] = frozenset()
+    # Actions whose answer says where to find what they made.
+    located: ClassVar[frozenset[str]] = frozenset({"create", "fork"})
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         request, actions = getattr(self, "request", None), getattr(self, "action_map", None) or {}
@@ -39,11 +42,32 @@ class ApiViewSet(GenericViewSet[Conversation]):
         except Exception as refusal:
             exc = refusal
         if isinstance(exc, AnswerGiven):
-            body = answer_from_storable(exc.body.encode())
-            return HttpResponse(  # type: ignore[return-value]
-                body, status=exc.status, content_type="application/json", headers={"Idempotency-Replayed": "true"}
-            )
+            return self._replay(exc)
         return super().handle_exception(exc)
+
+    def _replay(self, given: AnswerGiven) -> Response:
+        headers = {"Idempotency-Replayed": "true"}
+        if given.version is not None:
+            headers["ETag"] = etag(given.version)
+        about = msgspec.json.decode(given.body, type=_About)
+        if about.id and self.action in self.located:
+            headers["Location"] = location(about.id, within=about.conversation_id)
+        body = answer_from_storable(given.body.encode())
+        return HttpResponse(  # type: ignore[return-value]
+            body, status=given.status, content_type="application/json", headers=headers
+        )
+
+
+class _About(msgspec.Struct):
+    """What a kept answer is about; nothing, if it is a list."""
+
+    id: str = ""
+    conversation_id: str = ""
+
+
+def location(made: str, *, within: str = "") -> str:
+    """Where a conversation is, or a message `within` one."""
+    return f"/api/v1/conversations/{within}/messages/{made}" if within else f"/api/v1/conversations/{made}"
 
 
 def once(request: Request) -> Once | None:

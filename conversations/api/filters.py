@@ -25,11 +25,8 @@ def list_filters(request: Request) -> tuple[dict[str, Any], bool]:
         if (text := _text(request, name)) is not None:
             filters[name] = text
     if words := _text(request, "q"):
-        filters["q"] = f"%{words.translate(_LIKE)}%"
+        filters["q"] = words
     return filters, in_trash
-
-
-_LIKE = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
 def _text(request: Request, name: str) -> str | None:

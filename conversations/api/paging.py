@@ -90,7 +90,7 @@ class Page:
 
     limit: int
     offset: int
-    position: Any
+    position: Any  # None: at the beginning, or `backwards` from the end
     backwards: bool
     query: str  # what the cursor is bound to: path and filters
 
@@ -113,11 +113,11 @@ class Page:
 
     def numbered(self, request: Request, rows: Sequence[Row], *, total: int) -> dict[str, Any]:
         """The envelope of a list whose rows are only ever added at its end."""
-        following, before = self.start + len(rows), max(0, self.start - self.limit)
+        following, before = self.start + len(rows), max(0, min(self.start, total) - self.limit)
         return {
             "results": rows,
             "next": self._link(request, "n", following) if rows and following < total else None,
-            "previous": self._link(request, "n", before) if rows and self.start else None,
+            "previous": self._link(request, "n", before) if total and self.start else None,
             "limit": self.limit,
             "offset": self.offset if self.position is None else None,
             "total": total,
@@ -128,19 +128,20 @@ class Page:
 
         A `branch` that the list runs along goes into its cursors.
         """
-        is_first = self.position is None and self.offset == 0
-        more_after = rows.has_more or self.backwards
-        more_before = rows.has_more if self.backwards else not is_first
+        is_edge = self.position is None and self.offset == 0  # nothing lies on the side that the page was read from
+        more_after = not is_edge if self.backwards else rows.has_more
+        more_before = rows.has_more if self.backwards else not is_edge
 
-        def link(way: Way, end: list[Any] | None) -> str | None:
-            return self._link(request, way, [*end, branch] if branch else end) if end else None
+        def link(way: Way, end: list[Any] | None) -> str:
+            return self._link(request, way, [*end, branch] if end and branch else end)
 
+        # Where no row is, beyond the end, `previous` has none to begin before: it begins at the end itself.
         return {
             "results": rows.results,
-            "next": link("n", rows.last) if more_after else None,
-            "previous": link("p", rows.first) if more_before else None,
+            "next": link("n", rows.last) if more_after and total else None,
+            "previous": link("p", rows.first) if more_before and total else None,
             "limit": self.limit,
-            "offset": self.offset if self.position is None else None,
+            "offset": None if self.backwards or self.position is not None else self.offset,
             "total": total,
         }
 

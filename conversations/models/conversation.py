@@ -36,6 +36,7 @@ class Conversation(OwnedModel):
     digest = models.BinaryField(
         null=True, blank=True
     )  # of what was imported: the same again is not compared row by row
+    source_updated_at = models.DateTimeField(null=True, blank=True)  # as the newest import said: an older copy is known
     raw = models.JSONField(null=True, blank=True)  # the record as its source had it, messages excepted
 
     created_at = models.DateTimeField(db_default=Now())

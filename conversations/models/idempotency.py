@@ -12,6 +12,8 @@ class IdempotencyKey(OwnedModel):
     fingerprint = models.BinaryField()  # SHA-256 of method, path and body
     status = models.PositiveSmallIntegerField()
     body = models.TextField()  # the answer as JSON text: jsonb would reorder its keys
+    # Of the ETag that came with it; null: it had none.
+    version = models.PositiveBigIntegerField(null=True, blank=True)
     # What it is about: an answer that quotes a conversation goes for good together with it.
     conversation = OwnedForeignKey("Conversation", models.CASCADE, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())

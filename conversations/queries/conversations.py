@@ -1,6 +1,7 @@
 """Reading conversations: one, and a page of the list."""
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from uuid import UUID
 from accounts.errors import TokenRevoked
 from accounts.queries import CALLER_IS_LIVE
 from chatstore.sql import Row, fetch_one
+from chatstore.storable import MARK
 from conversations.queries.columns import CONVERSATION
 from conversations.queries.pages import LIMITS, Page, as_page, beyond
 from conversations.queries.standing import refuse_conversation
@@ -29,6 +31,10 @@ CONVERSATION_VERSION = f"""
      WHERE c.user_id = %(user)s AND c.id = %(conversation)s AND c.deleted_at IS NULL AND {CALLER_IS_LIVE}
 """
 
+_BEFORE = "\ufdd1"  # a noncharacter: the mark before a character
+_CHARACTER = re.compile(f"{MARK}[0-9a-f]{{4}}|.", re.DOTALL)
+_LIKE = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
+
 FILTERS = {
     "archived": "c.archived = %(archived)s",
     "starred": "c.starred = %(starred)s",
@@ -38,7 +44,12 @@ FILTERS = {
     "created_before": "c.created_at < %(created_before)s",
     "updated_after": "c.updated_at > %(updated_after)s",
     "updated_before": "c.updated_at < %(updated_before)s",
-    "q": r"c.title ILIKE %(q)s ESCAPE '\'",
+    # A stored escape is one character, U+0000 say, and no part of it is what somebody looks for: where a title has one,
+    # it is compared once more with a mark before each of its characters, so that nothing matches from within.
+    "q": rf"""c.title ILIKE %(q)s ESCAPE '\'
+         AND (strpos(c.title, '{MARK}') = 0
+              OR regexp_replace(c.title, '({MARK}[0-9a-f]{{4}}|.)', '{_BEFORE}\1', 'g')
+                 ILIKE %(q_by_character)s ESCAPE '\')""",
 }
 ORDERINGS = {"updated_at": "timestamptz", "created_at": "timestamptz", "title": "text"}
 
@@ -61,7 +72,7 @@ NEWEST_FIRST = Ordering()
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """What to list. `after` is the value of the ordering and the id of the row that the page continues from."""
+    """What to list; texts in their stored form. `after`: value of the ordering and id of the row to continue from."""
 
     user_id: UUID
     session_id: UUID | None = None  # accounts.queries.CALLER_IS_LIVE
@@ -121,6 +132,12 @@ def _page_statement(
     """
 
 
+def _title_patterns(words: str) -> dict[str, str]:
+    """Words in their stored form as patterns for LIKE, plain and character by character."""
+    apart = "".join(f"{_BEFORE}{found[0].translate(_LIKE)}" for found in _CHARACTER.finditer(words))
+    return {"q": f"%{words.translate(_LIKE)}%", "q_by_character": f"%{apart}%"}
+
+
 def conversation_page(request: ListRequest) -> ListPage:
     """One page of a person's conversations, without messages, as JSON."""
     params = {
@@ -129,6 +146,7 @@ def conversation_page(request: ListRequest) -> ListPage:
         "limit": request.limit,
         "offset": request.offset,
         **request.filters,
+        **(_title_patterns(request.filters["q"]) if "q" in request.filters else {}),
         **({"after_value": request.after[0], "after_id": request.after[1]} if request.after else {}),
     }
     statement = _page_statement(

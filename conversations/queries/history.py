@@ -151,6 +151,7 @@ def _walk_statement(*, ascending: bool, continued: bool, backwards: bool) -> str
     shown AS (SELECT path.* FROM path WHERE path.deleted_at IS NULL AND (%(hidden)s OR NOT path.hidden))
     SELECT {_HEADER}, (SELECT count(*) FROM shown) AS c_total,
            (SELECT path.id FROM path WHERE path.steps = 0) AS c_leaf,
+           (SELECT path.deleted_at IS NOT NULL FROM path WHERE path.steps = 0) AS c_leaf_in_trash,
            {"(SELECT count(*) FROM path WHERE path.id = %(after_id)s::uuid)" if continued else "1"} AS c_known, page.*
       FROM conversations_conversation c
       LEFT JOIN LATERAL ({page}) AS page ON true
@@ -166,7 +167,7 @@ WALK = {
 def history_page(request: HistoryRequest) -> HistoryPage:
     """One page of a branch, or of the whole tree, in the order asked for, as JSON.
 
-    Raises the refusals of the conversation, MessageNotFound for a branch that is none, InvalidCursor.
+    Raises the refusals of the conversation, those of a message for a branch that is none, InvalidCursor.
     """
     whole_tree = request.branch == "all"
     if not isinstance(request.branch, UUID) and not (request.after and request.after.leaf):
@@ -183,7 +184,7 @@ def _walked_page(request: HistoryRequest) -> HistoryPage:
     row = fetch_one(WALK[request.reading], request.params())
     if row is None:
         refuse_conversation(user_id=request.user_id, conversation_id=request.conversation_id)
-    if isinstance(request.branch, UUID) and row["c_leaf"] is None:
+    if isinstance(request.branch, UUID) and row["c_leaf_in_trash"] is not False:  # None: there is no such message
         refuse_message(user_id=request.user_id, conversation_id=request.conversation_id, message_id=request.branch)
     if not row["c_known"]:
         raise InvalidCursor("The branch that this list ran along is no longer the active one.")

@@ -1,5 +1,6 @@
 """Conversations: made, listed, read, changed, thrown away and taken back."""
 
+import json
 from uuid import UUID, uuid4
 
 import pytest
@@ -88,6 +89,41 @@ def test_the_list_is_filtered_and_ordered(owner, query, titles):
     body = owner.get(f"{LIST}?{query}").json()
     assert [r["title"] for r in body["results"]] == titles
     assert body["total"] == len(titles)
+
+
+TITLES = {
+    "nul": "a\0b", "digits": "a 0000 b", "both": "0000 \0 0000", "surrogate": "half \ud83d", "mark": "x\ufdd0y",
+    "mark and digits": "\ufdd00000", "after it": "\x000000", "percent": "100% \0_", "lines": "one\n\0\ntwo",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("0000", {"digits", "both", "mark and digits", "after it"}),
+        ("000", {"digits", "both", "mark and digits", "after it"}),
+        ("00000", set()),
+        ("d83d", set()),
+        ("fdd0", set()),
+        ("0B", set()),  # the end of an escape and what follows it
+        ("\0", {"nul", "both", "after it", "percent", "lines"}),
+        ("A\0B", {"nul"}),
+        ("\x000000", {"after it"}),
+        ("\0 0000", {"both"}),
+        ("\ufdd0", {"mark", "mark and digits"}),
+        ("X\ufdd0", {"mark"}),
+        ("0% \0_", {"percent"}),
+        ("%", {"percent"}),
+        ("\n\0\nT", {"lines"}),
+    ],
+    ids=ascii,
+)
+def test_what_postgresql_cannot_store_is_one_character_to_a_search_too(owner, words, found):
+    for name, title in TITLES.items():
+        owner.post(LIST, json.dumps({"title": title, "metadata": {"name": name}}), content_type="application/json")
+    body = owner.get(LIST, {"q": words}).json()
+    assert {c["metadata"]["name"] for c in body["results"]} == found
+    assert body["total"] == len(found)
 
 
 @pytest.mark.parametrize(

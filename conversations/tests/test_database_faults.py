@@ -253,7 +253,9 @@ def test_bytes_on_the_wire_that_are_no_request_are_refused(server, request_bytes
 def test_a_client_who_goes_away_in_the_middle_of_a_body_leaves_nothing(server, request_bytes):
     client = server.signed_in()
     head, body = request_bytes.split(b"\r\n\r\n", 1)
-    raw(server, head + f"\r\nAuthorization: Bearer {client.token}\r\n\r\n".encode() + body)
+    received = raw(server, head + f"\r\nAuthorization: Bearer {client.token}\r\n\r\n".encode() + body)
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert b'"code":"incomplete_body"' in received.replace(b'": "', b'":"')
     assert client.ask("GET", "/conversations").json()["total"] == 0
     client.close()
 

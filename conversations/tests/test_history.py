@@ -66,6 +66,59 @@ def test_offset_and_total_work_as_well(owner, any_url, order):
     assert owner.get(f"{any_url}?offset=100").json()["results"] == []
 
 
+@pytest.mark.parametrize("offset", [10, 11, 100, 2**31 - 1])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_beyond_the_end_previous_leads_to_the_last_page_that_exists(owner, any_url, order, offset):
+    wanted = [str(n) for n in range(10)][:: 1 if order == "asc" else -1]
+    beyond = owner.get(f"{any_url}?limit=4&offset={offset}&order={order}").json()
+    assert (beyond["results"], beyond["next"], beyond["offset"], beyond["total"]) == ([], None, offset, 10)
+    last = owner.get(beyond["previous"]).json()
+    assert [m["content"] for m in last["results"]] == wanted[6:]
+    assert (last["next"], last["offset"], last["total"]) == (None, None, 10)
+    pages = walked(owner, beyond["previous"], "previous")
+    assert [content for page in pages[::-1] for content in page] == wanted
+    assert [m["content"] for m in owner.get(owner.get(last["previous"]).json()["next"]).json()["results"]] == wanted[6:]
+
+
+@pytest.mark.parametrize("query", ["", "ordering=title", "ordering=-created_at", "starred=false"])
+def test_beyond_the_end_of_the_conversations_likewise(owner, query):
+    for title in "abcde":
+        owner.post(LIST, {"title": title}, format="json")
+    whole = [c["title"] for c in owner.get(f"{LIST}?{query}").json()["results"]]
+    beyond = owner.get(f"{LIST}?{query}&limit=2&offset=50").json()
+    pages = walked(owner, beyond["previous"], "previous")
+    assert [title for page in pages[::-1] for title in page] == whole
+    assert len(pages[0]) == 2
+
+
+def test_beyond_the_end_of_the_exchanges_likewise(owner, long_url):
+    url = long_url.removesuffix("messages") + "exchanges"
+    for offset in (5, 6, 1000):
+        beyond = owner.get(f"{url}?limit=2&offset={offset}").json()
+        assert (beyond["results"], beyond["next"], beyond["total"]) == ([], None, 5)
+        last = owner.get(beyond["previous"]).json()
+        assert [e["query"] for e in last["results"]] == ["6", "8"]
+        assert last["next"] is None
+        assert [e["query"] for e in owner.get(last["previous"]).json()["results"]] == ["2", "4"]
+
+
+def test_an_empty_list_has_no_page_before_its_end(owner):
+    made = owner.post(LIST, {}, format="json").json()
+    for url in (f"{LIST}?tag=none", f"{LIST}/{made['id']}/messages?", f"{LIST}/{made['id']}/exchanges?"):
+        for offset in (0, 5):
+            body = owner.get(f"{url}&offset={offset}").json()
+            assert (body["results"], body["next"], body["previous"], body["total"]) == ([], None, None, 0)
+
+
+def test_a_page_whose_rows_have_gone_leads_back_to_those_that_are_left(owner, long_url):
+    first = owner.get(f"{long_url}?limit=8").json()
+    for message in owner.get(first["next"]).json()["results"]:
+        owner.delete(f"{long_url}/{message['id']}")
+    gone = owner.get(first["next"]).json()
+    assert (gone["results"], gone["next"], gone["total"]) == ([], None, 8)
+    assert owner.get(gone["previous"]).json()["results"] == first["results"]
+
+
 def test_pages_stay_in_step_while_messages_arrive(owner, any_url):
     first = owner.get(f"{any_url}?limit=4&order=desc").json()
     owner.post(any_url, {"role": "user", "content": "new"}, format="json")
@@ -108,6 +161,17 @@ def test_a_branch_that_is_none_is_refused(owner, stranger, long_url):
     assert owner.get(f"{long_url}?branch={message.id}").status_code == 403
     assert owner.get(f"{long_url}?branch={theirs}").status_code == 404
     assert owner.get(f"{long_url}?branch=trunk").status_code == 422
+
+
+def test_a_branch_to_a_message_in_the_trash_is_404(owner, branched_url):
+    aside = owner.get(f"{branched_url}?branch=all").json()["results"][-1]["id"]
+    first = owner.get(f"{branched_url}?branch={aside}&limit=2").json()
+    owner.delete(f"{branched_url}/{aside}")
+    for url in (f"{branched_url}?branch={aside}", first["next"]):
+        answer = owner.get(url)
+        assert (answer.status_code, answer.json()["code"]) == (404, "message_in_trash")
+    owner.post(f"{branched_url}/{aside}/restore")
+    assert owner.get(f"{branched_url}?branch={aside}").json()["total"] == 5
 
 
 def test_conversations_are_paged_by_every_ordering(owner):

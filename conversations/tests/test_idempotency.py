@@ -21,6 +21,7 @@ KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
 SAID = {"role": "user", "content": "hello \0 \ufdd0 \u202e", "metadata": {"b": 1, "a": [1.5, None]}}
 unchanged = Unchanged()
 
+NEW = "0197a4e2-9b1c-7e00-8000-00000000000"
 POSTS = {
     "a conversation": ("", {"title": "x", "messages": [SAID]}, 201),
     "an empty conversation": ("", {}, 201),
@@ -29,21 +30,39 @@ POSTS = {
     "a batch": ("/{c}/messages", {"messages": [SAID, {**SAID, "role": "assistant"}, SAID]}, 201),
     "a fork": ("/{c}/fork", {}, 201),
     "a fork up to a message": ("/{c}/fork", {"message_id": "{m}"}, 201),
+    "a conversation under an id": ("", {"id": f"{NEW}1", "messages": [SAID]}, 201),
+    "a conversation that is there": ("", {"id": "{k}", "title": "known"}, 200),
+    "a message under an id": ("/{c}/messages", {**SAID, "id": f"{NEW}2"}, 201),
+    "a message that is there": ("/{c}/messages", {"role": "user", "content": "said", "id": "{s}"}, 200),
+    "a batch that is there": ("/{c}/messages", {"messages": [{"role": "user", "content": "said", "id": "{s}"}]}, 200),
     "a conversation restored": ("/{t}/restore", None, 200),
+    "a conversation that was not in the trash": ("/{k}/restore", None, 200),
     "a message restored": ("/{c}/messages/{d}/restore", None, 200),
+    "a message that was not in the trash": ("/{c}/messages/{s}/restore", None, 200),
 }
 every_post = pytest.mark.parametrize("post", POSTS.values(), ids=POSTS.keys())
 
 
 @pytest.fixture
 def ids(owner, conversation):
-    """A conversation `c` with a message `m` and another, `d`, in the trash; a conversation in the trash, `t`."""
+    """A conversation `c` with its messages `m` (current), `s` (aside), `d` (in the trash); others: `k`, `t` (there)."""
     url = f"{LIST}/{conversation['id']}/messages"
     deleted = owner.post(url, {"role": "user", "content": "gone"}, format="json").json()["id"]
     owner.delete(f"{url}/{deleted}")
+    aside = owner.post(url, {"role": "user", "content": "said", "parent_id": None}, format="json").json()["id"]
+    owner.patch(
+        url.removesuffix("/messages"), {"current_message_id": conversation["current_message_id"]}, format="json"
+    )
+    known = owner.post(LIST, {"title": "known"}, format="json").json()["id"]
     trashed = owner.post(LIST, {"title": "thrown away"}, format="json").json()["id"]
     owner.delete(f"{LIST}/{trashed}")
-    return {"{c}": conversation["id"], "{m}": conversation["current_message_id"], "{d}": deleted, "{t}": trashed}
+    return {"{c}": conversation["id"], "{m}": conversation["current_message_id"], "{s}": aside, "{d}": deleted,
+            "{k}": known, "{t}": trashed}  # fmt: skip
+
+
+def brings_ids(post):
+    """Whether it is there, once it was made."""
+    return '"id"' in json.dumps(post[1])
 
 
 def ask(client, post, ids, headers=KEY):
@@ -64,7 +83,8 @@ def test_the_same_request_again_is_answered_the_same_and_does_nothing(owner, ids
             again = ask(owner, post, ids)
             assert again.status_code == first.status_code
             assert again["Idempotency-Replayed"] == "true"
-            assert again["Content-Type"] == first["Content-Type"]
+            for header in ("Content-Type", "ETag", "Location"):
+                assert again.headers.get(header) == first.headers.get(header), header
             assert again.json() == first.json()
 
 
@@ -83,7 +103,10 @@ def test_without_a_key_or_with_another_it_happens_again(owner, ids, post):
     for headers in ({}, {"Idempotency-Key": "another"}):
         again = ask(owner, post, ids, headers)
         assert "Idempotency-Replayed" not in again
-        if "restore" not in post[0]:
+        if "restore" in post[0] or brings_ids(post):
+            assert again.status_code == 200
+            assert again.json().get("id") == first.json().get("id")
+        else:
             assert again.status_code == 201
             assert again.json() != first.json()
 
@@ -143,13 +166,13 @@ def test_a_key_that_has_expired_is_free_again(owner, ids, post, settings):
             [settings.IDEMPOTENCY_HOURS + 1],
         )
     again = ask(owner, post, ids)
-    if again.status_code == 409:  # the first to come after it has swept it out
-        again = ask(owner, post, ids)
-    assert again.status_code == post[2]
+    assert again.status_code == (200 if brings_ids(post) else post[2])
     assert "Idempotency-Replayed" not in again
-    if post[2] == 201:
+    third = ask(owner, post, ids)
+    assert (third.status_code, third.json()) == (again.status_code, again.json())
+    assert third["Idempotency-Replayed"] == "true"
+    if post[2] == 201 and not brings_ids(post):
         assert again.json() != first.json()
-        assert ask(owner, post, ids).json() == again.json()
     assert not IdempotencyKey.objects.filter(created_at__lt=timezone.now() - timedelta(hours=1)).exists()
 
 
@@ -237,7 +260,7 @@ def test_fifty_parallel_posts_with_one_id_make_one(owner, ids, user):
         answers = at_once([partial(ask, client_of(user), post, ids, {}) for _ in range(50)])
         assert Counter(statuses(answers)) == {200: 49, 201: 1}, post
         assert len({json.dumps(answer.json(), sort_keys=True) for answer in answers}) == 1
-    assert owner.get(f"{LIST}/{ids['{c}']}").json()["message_count"] == 3
+    assert owner.get(f"{LIST}/{ids['{c}']}").json()["message_count"] == 4
 
 
 @pytest.mark.django_db(transaction=True)
@@ -245,7 +268,51 @@ def test_parallel_posts_of_different_bodies_under_one_key_make_one(owner, ids, u
     posts = [("/{c}/messages", {"role": "user", "content": str(n)}, 201) for n in range(20)]
     answers = at_once([partial(ask, client_of(user), post, ids) for post in posts])
     assert sorted(statuses(answers)) == [201] + [422] * 19
-    assert owner.get(f"{LIST}/{ids['{c}']}").json()["message_count"] == 3
+    assert owner.get(f"{LIST}/{ids['{c}']}").json()["message_count"] == 4
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", [name for name, post in POSTS.items() if post[2] == 200 and "restored" not in name])
+def test_fifty_parallel_posts_that_change_nothing_keep_one_answer(owner, ids, user, name):
+    asks = [partial(ask, client_of(user), POSTS[name], ids) for _ in range(50)]
+    with unchanged:
+        answers = at_once(asks)
+        assert IdempotencyKey.objects.filter(status=200).delete()[0] == 1
+    assert set(statuses(answers)) == {200}
+    assert sum("Idempotency-Replayed" not in answer for answer in answers) == 1
+    assert len({answer["ETag"] for answer in answers if "ETag" in answer}) <= 1
+
+
+def test_what_was_there_is_answered_alike_though_it_has_changed_since(owner, ids):
+    for name in ("a message that is there", "a conversation that is there"):
+        key = {"Idempotency-Key": name}
+        first = ask(owner, POSTS[name], ids, key)
+        owner.patch(first["Location"], {"content": "edited", "title": "edited"}, format="json")
+        again = ask(owner, POSTS[name], ids, key)
+        assert (again.status_code, again.json(), again["ETag"]) == (200, first.json(), first["ETag"])
+        assert owner.get(first["Location"])["ETag"] != again["ETag"]
+        assert ask(owner, POSTS[name], ids, {"Idempotency-Key": "another"}).status_code == 409
+        owner.delete(first["Location"])
+        assert ask(owner, POSTS[name], ids, key).json() == first.json()
+        assert ask(owner, POSTS[name], ids, {"Idempotency-Key": "another"}).json()["code"] == "id_taken"
+
+
+def test_a_restore_that_had_nothing_to_do_does_nothing_later_either(owner, ids):
+    for name in ("a conversation that was not in the trash", "a message that was not in the trash"):
+        key, path = {"Idempotency-Key": name}, POSTS[name][0].removesuffix("/restore")
+        for placeholder, value in ids.items():
+            path = path.replace(placeholder, value)
+        first = ask(owner, POSTS[name], ids, key)
+        owner.delete(LIST + path)
+        assert ask(owner, POSTS[name], ids, key).json() == first.json()
+        assert owner.get(LIST + path).status_code == 404
+
+
+def test_an_answer_kept_by_the_release_before_is_replayed_without_an_etag(owner, ids):
+    first = ask(owner, POSTS["a message"], ids)
+    IdempotencyKey.objects.update(version=None)
+    again = ask(owner, POSTS["a message"], ids)
+    assert (again.json(), again["Location"], "ETag" in again) == (first.json(), first["Location"], False)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -159,6 +159,36 @@ def test_what_a_person_did_here_survives_the_next_import(owner, user, tmp_path):
     assert {"edited", "said here", "text 4"} <= tree
 
 
+def test_a_newer_export_without_new_messages_is_newer_whatever_happened_here(owner, user, tmp_path):
+    imported(user, export(tmp_path, exports.branch(3)))
+    url = f"{LIST}/{owner.get(LIST).json()['results'][0]['id']}"
+    owner.patch(url, {"starred": True}, format="json")  # now, and so later than all that the exports say
+    said = owner.post(f"{url}/messages", {"role": "user", "content": "said here"}, format="json").json()
+    newer = exports.branch(3, title="Renamed there", update_time=1757000000.0)
+    newer["mapping"]["m1"]["message"]["content"]["parts"] = ["edited there"]
+    items, totals = imported(user, export(tmp_path, newer))
+    assert (items[0]["outcome"], totals["imported_count"], totals["updated_count"]) == ("updated", 0, 1)
+    after = owner.get(url).json()
+    assert (after["title"], after["starred"], after["current_message_id"]) == ("Renamed there", True, said["id"])
+    shown = [m["content"] for m in owner.get(f"{url}/messages").json()["results"]]
+    assert shown == ["text 0", "edited there", "text 2", "said here"]
+    older = exports.branch(3, title="Old name", update_time=1756500000.0)
+    items, _ = imported(user, export(tmp_path, older))
+    assert (items[0]["outcome"], owner.get(url).json()["title"]) == ("unchanged", "Renamed there")
+    items, _ = imported(user, export(tmp_path, exports.branch(3, title="Newest", update_time=1757000001.0)))
+    assert (items[0]["outcome"], owner.get(url).json()["title"]) == ("updated", "Newest")
+
+
+def test_an_import_of_the_release_before_is_compared_with_what_it_left(owner, user, tmp_path):
+    imported(user, export(tmp_path, exports.branch(3, title="New", update_time=1757000000.0)))
+    Conversation.objects.filter(user=user).update(source_updated_at=None)
+    items, _ = imported(user, export(tmp_path, exports.branch(3, title="Old", update_time=1756500000.0)))
+    assert (items[0]["outcome"], owner.get(LIST).json()["results"][0]["title"]) == ("unchanged", "New")
+    items, _ = imported(user, export(tmp_path, exports.branch(3, title="Newest", update_time=1758000000.0)))
+    assert (items[0]["outcome"], owner.get(LIST).json()["results"][0]["title"]) == ("updated", "Newest")
+    assert Conversation.objects.get(user=user).source_updated_at.timestamp() == 1758000000
+
+
 def test_an_edit_of_the_last_message_survives_a_conversation_that_was_continued_elsewhere(owner, user, tmp_path):
     old = exports.branch(2)
     for key, child in (("root", "m0"), ("m0", "m1")):

@@ -169,6 +169,24 @@ def test_a_fork_leaves_out_what_is_in_the_trash(owner, url):
     assert (refused.status_code, refused.json()["code"]) == (404, "message_in_trash")
 
 
+@pytest.mark.parametrize("text", ["", "half an ans"])
+def test_what_is_still_being_written_is_interrupted_in_the_copy(owner, url, text):
+    streaming = {"role": "assistant", "content": text, "status": "streaming"}
+    original = owner.post(f"{url}/messages", streaming, format="json").json()
+    fork = owner.post(f"{url}/fork", headers={"Idempotency-Key": "k"}).json()
+    copy = owner.get(f"{LIST}/{fork['id']}/messages").json()["results"]
+    assert [m["status"] for m in copy] == ["complete"] * 4 + ["interrupted"]
+    assert copy[-1]["content"] == text
+    assert owner.get(f"{url}/messages/{original['id']}").json()["status"] == "streaming"
+
+
+@pytest.mark.parametrize("status", ["interrupted", "failed"])
+def test_how_a_message_ended_is_copied(owner, url, status):
+    owner.post(f"{url}/messages", {"role": "assistant", "content": "x", "status": status}, format="json")
+    fork = owner.post(f"{url}/fork").json()
+    assert owner.get(f"{LIST}/{fork['id']}/messages").json()["results"][-1]["status"] == status
+
+
 def test_an_empty_conversation_can_be_forked(owner):
     made = owner.post(LIST, {"title": "empty"}, format="json").json()
     fork = owner.post(f"{LIST}/{made['id']}/fork")

@@ -22,7 +22,7 @@ from conversations.actions.conversations import (
 from conversations.api import examples
 from conversations.api import parameters as p
 from conversations.api.actor import actor_id, session_to_check
-from conversations.api.base import ApiViewSet, answer, once
+from conversations.api.base import ApiViewSet, answer, location, once
 from conversations.api.etags import etag, is_unchanged, not_modified, tagged, versions_wanted, view_of
 from conversations.api.filters import list_filters, list_ordering
 from conversations.api.paging import Page, query_bool, query_choice
@@ -82,7 +82,7 @@ class ConversationViewSet(ApiViewSet):
         row, is_new = conversation_create(
             user_id=actor_id(request), session_id=session_to_check(request), draft=draft, once=once(request)
         )
-        return answer(row, status=201 if is_new else 200, location=f"/api/v1/conversations/{row['id']}")
+        return answer(row, status=201 if is_new else 200, location=location(row["id"]))
 
     @extend_schema(
         operation_id="conversations_retrieve",
@@ -188,4 +188,4 @@ class ConversationViewSet(ApiViewSet):
             message_id=draft.message_id,
             once=once(request),
         )
-        return answer(row, status=201, location=f"/api/v1/conversations/{row['id']}")
+        return answer(row, status=201, location=location(row["id"]))

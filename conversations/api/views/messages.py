@@ -15,7 +15,7 @@ from conversations.actions.messages import message_append, messages_append
 from conversations.api import examples
 from conversations.api import parameters as p
 from conversations.api.actor import actor_id, session_to_check
-from conversations.api.base import ApiViewSet, answer, once
+from conversations.api.base import ApiViewSet, answer, location, once
 from conversations.api.etags import etag, is_unchanged, not_modified, tagged, versions_wanted, view_of
 from conversations.api.paging import Page, query_bool, query_choice, query_int, query_uuid
 from conversations.api.shapes import ContextOut, ExchangeList, MessageList, MessageOut, MessagesOut
@@ -102,8 +102,8 @@ class MessageViewSet(ApiViewSet):
             session_id=session_to_check(request),
             once=once(request),
         )
-        location = f"/api/v1/conversations/{conversation_id}/messages/{row['id']}"
-        return answer(row, status=201 if is_new else 200, location=location)
+        where = location(row["id"], within=row["conversation_id"])
+        return answer(row, status=201 if is_new else 200, location=where)
 
     @extend_schema(
         operation_id="messages_retrieve",

@@ -83,6 +83,28 @@ def test_hostile_queries_are_no_fault(support, made, query):
     assert support.get(f"{LIST}?{query}").status_code in (200, 302, 400)
 
 
+@pytest.mark.parametrize(
+    "search",
+    ["' OR 1=1 --", "' OR ''='", "%", "_", "*", "') OR true; DROP TABLE conversations_message; --", "{{id}}' OR '1'='1",
+     "1 UNION SELECT password FROM accounts_user", "\\", "t", "$$", "{{{{ 7*7 }}}}", "<script>alert(1)</script>"],
+)  # fmt: skip
+def test_what_is_put_into_the_search_or_a_filter_stays_a_value(support, made, search):
+    """Nothing is found by it, nothing happens by it, and it comes back as text."""
+    from conversations.tests.whole_database import everything
+
+    text, before = search.format(id=made.pk), everything()
+    for query in ({"q": text}, {"owner": text}, {"q": text, "owner": str(made.user_id), "state": "live"}):
+        answer = support.get(LIST, query, follow=True)
+        body = answer.content.decode()
+        assert answer.status_code in (200, 400)
+        assert page(made) not in body
+        assert "<script>alert(1)" not in body
+    people = support.get(PEOPLE, {"q": text}).content.decode()
+    assert f"{PEOPLE}{made.user_id}/change/" not in people
+    assert "pbkdf2" not in people
+    assert everything() == before
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "x", "²", "٣", "9" * 5_000, "999999", "1.5", "%00"])
 def test_hostile_page_numbers_of_messages_are_no_fault(support, made, number):
     assert support.get(f"{page(made)}?page={number}").status_code == 200
