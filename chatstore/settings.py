@@ -171,7 +171,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["chatstore.rendering.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chatstore.rendering.JsonParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "chatstore.rendering.OneRenderer",
     "DEFAULT_THROTTLE_CLASSES": ["chatstore.throttling.UserThrottle"] if THROTTLE_RATES else [],
     "DEFAULT_SCHEMA_CLASS": "chatstore.schema.ApiSchema",
     "DEFAULT_METADATA_CLASS": None,

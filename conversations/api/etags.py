@@ -4,11 +4,12 @@ import hashlib
 import re
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chatstore.rendering import encode_json
+from conversations.api.actor import AnyRequest
 
 _VERSION = re.compile(r'"(\d{1,18})[a-z0-9-]*"')
 
@@ -26,12 +27,12 @@ def version_in(tag: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def view_of(request: Request | HttpRequest) -> str:
+def view_of(request: AnyRequest) -> str:
     """What of the resource an answer shows: its query, in the order given."""
     return str(request.META.get("QUERY_STRING", ""))
 
 
-def is_unchanged(request: Request | HttpRequest, tag: str) -> bool:
+def is_unchanged(request: AnyRequest, tag: str) -> bool:
     """Whether If-None-Match names the tag (weak comparison, RFC 9110, section 13.1.2)."""
     header = request.META.get("HTTP_IF_NONE_MATCH")
     if header is None:

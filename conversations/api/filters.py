@@ -30,7 +30,7 @@ def list_filters(request: Request) -> tuple[dict[str, Any], bool]:
 
 
 def _text(request: Request, name: str) -> str | None:
-    text = request.query_params.get(name)
+    text = request.GET.get(name)
     if text is not None and len(text) > MAX_TEXT:
         raise query_invalid(name, f"At most {MAX_TEXT} characters.")
     return None if text is None else to_storable(text)
@@ -38,7 +38,7 @@ def _text(request: Request, name: str) -> str | None:
 
 def list_ordering(request: Request) -> Ordering:
     """`updated_at`, `created_at` or `title`, with `-` for descending. Raises Invalid (422)."""
-    text = request.query_params.get("ordering")
+    text = request.GET.get("ordering")
     if text is None:
         return Ordering()
     ordering = Ordering.named(text)

@@ -9,11 +9,10 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
-from rest_framework.request import Request
 
 from chatstore.problems import Invalid
 from chatstore.sql import Row
-from conversations.api.actor import actor_id
+from conversations.api.actor import AnyRequest, actor_id
 from conversations.api.cursors import cursor_decode, cursor_encode
 from conversations.queries.pages import Page as Rendered
 
@@ -28,9 +27,9 @@ def query_invalid(name: str, detail: str) -> Invalid:
     return Invalid(errors=[{"pointer": f"/{name}", "code": "invalid", "detail": detail}])
 
 
-def query_int(request: Request, name: str, default: int, *, minimum: int, maximum: int) -> int:
+def query_int(request: AnyRequest, name: str, default: int, *, minimum: int, maximum: int) -> int:
     """A whole number within bounds; never coerced (requirement E2)."""
-    text = request.query_params.get(name)
+    text = request.GET.get(name)
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or len(text) > 10 or not minimum <= int(text) <= maximum:
@@ -38,9 +37,9 @@ def query_int(request: Request, name: str, default: int, *, minimum: int, maximu
     return int(text)
 
 
-def query_bool(request: Request, name: str) -> bool | None:
+def query_bool(request: AnyRequest, name: str) -> bool | None:
     """true or false; None when it is not there."""
-    text = request.query_params.get(name)
+    text = request.GET.get(name)
     if text is None:
         return None
     if text.lower() not in (*TRUE, *FALSE):
@@ -48,9 +47,9 @@ def query_bool(request: Request, name: str) -> bool | None:
     return text.lower() in TRUE
 
 
-def query_choice(request: Request, name: str, default: str, choices: Sequence[str]) -> str:
+def query_choice(request: AnyRequest, name: str, default: str, choices: Sequence[str]) -> str:
     """One word of `choices`."""
-    text = request.query_params.get(name, default)
+    text = request.GET.get(name, default)
     if text not in choices:
         raise query_invalid(name, f"Expected one of {', '.join(choices)}.")
     return text
@@ -64,9 +63,9 @@ def query_uuid(name: str, text: str) -> UUID:
         raise query_invalid(name, "Expected a UUID.") from None
 
 
-def query_time(request: Request, name: str) -> datetime | None:
+def query_time(request: AnyRequest, name: str) -> datetime | None:
     """An ISO 8601 time; without a zone it is UTC."""
-    text = request.query_params.get(name)
+    text = request.GET.get(name)
     if text is None:
         return None
     if not text.isascii() or not text.isprintable():  # digits of other scripts; a NUL at the end is overlooked
@@ -95,11 +94,11 @@ class Page:
     query: str  # what the cursor is bound to: path and filters
 
     @classmethod
-    def of(cls, request: Request, *, default: int, maximum: int) -> "Page":
+    def of(cls, request: AnyRequest, *, default: int, maximum: int) -> "Page":
         """Raises Invalid (422) for a limit or offset that is none, InvalidCursor (400) for a foreign cursor."""
         limit = query_int(request, "limit", default, minimum=1, maximum=maximum)
         query = _bound_query(request)
-        text = request.query_params.get("cursor")
+        text = request.GET.get("cursor")
         if text is None:
             offset = query_int(request, "offset", 0, minimum=0, maximum=MAX_OFFSET)
             return cls(limit, offset, None, False, query)
@@ -111,7 +110,7 @@ class Page:
         """Where a numbered list begins: its cursors hold the number of a row, which never changes."""
         return self.offset if self.position is None else int(self.position)
 
-    def numbered(self, request: Request, rows: Sequence[Row], *, total: int) -> dict[str, Any]:
+    def numbered(self, request: AnyRequest, rows: Sequence[Row], *, total: int) -> dict[str, Any]:
         """The envelope of a list whose rows are only ever added at its end."""
         following, before = self.start + len(rows), max(0, min(self.start, total) - self.limit)
         return {
@@ -123,7 +122,7 @@ class Page:
             "total": total,
         }
 
-    def envelope(self, request: Request, rows: Rendered, *, total: int, branch: str | None = None) -> dict[str, Any]:
+    def envelope(self, request: AnyRequest, rows: Rendered, *, total: int, branch: str | None = None) -> dict[str, Any]:
         """`{"results", "next", "previous", "limit", "offset", "total"}`; following `next` pages by keyset.
 
         A `branch` that the list runs along goes into its cursors.
@@ -145,14 +144,14 @@ class Page:
             "total": total,
         }
 
-    def _link(self, request: Request, way: Way, position: Any) -> str:
+    def _link(self, request: AnyRequest, way: Way, position: Any) -> str:
         cursor = cursor_encode([way, position], user_id=actor_id(request), query=self.query)
-        kept = [(name, value) for name, value in request.query_params.items() if name not in ("cursor", "offset")]
-        asked = request._request  # no path of ours has anything to quote: build_absolute_uri would take it apart to see
-        return f"{asked.scheme}://{asked.get_host()}{asked.path}?{urlencode([*kept, ('cursor', cursor)])}"
+        kept = [(name, value) for name, value in request.GET.items() if name not in ("cursor", "offset")]
+        # No path of ours has anything to quote, and build_absolute_uri would take it apart to see.
+        return f"{request.scheme}://{request.get_host()}{request.path}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
-def _bound_query(request: Request) -> str:
+def _bound_query(request: AnyRequest) -> str:
     """Path and filters in a fixed order; how many rows a page has may change between pages."""
-    kept = sorted((n, v) for n, v in request.query_params.items() if n not in ("cursor", "limit", "offset"))
+    kept = sorted((n, v) for n, v in request.GET.items() if n not in ("cursor", "limit", "offset"))
     return f"{request.path}?{urlencode(kept, errors='surrogatepass')}"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from conversations.api.rereads import answered_again
+from conversations.api.direct import direct
 from conversations.api.views.conversations import ConversationViewSet
 from conversations.api.views.messages import MessageViewSet
 
@@ -11,7 +11,7 @@ ONE = "conversations/<uuid:conversation_id>/messages/<uuid:pk>"
 urlpatterns = [
     path(
         "conversations/<uuid:conversation_id>/messages",
-        answered_again(MessageViewSet.as_view({"get": "list", "post": "create"})),
+        direct(MessageViewSet.as_view({"get": "list", "post": "create"})),
         name="messages",
     ),
     path("conversations", ConversationViewSet.as_view({"get": "list", "post": "create"}), name="conversations"),

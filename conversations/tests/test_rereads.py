@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Session
 from chatstore.throttle_rates import parse_rates
-from conversations.api import rereads
+from conversations.api import direct
 from conversations.models import Conversation
 from conversations.tests.at_once import at_once
 from conversations.tests.people import client_of
@@ -14,7 +14,7 @@ from conversations.tests.people import client_of
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    rereads.answers.clear()
+    direct.answers.clear()
 
 
 def statements(client, url, **headers):

@@ -384,6 +384,11 @@ def large(user, owner):
             wanted["id"],
         )
         rows(
+            "UPDATE conversations_conversation SET message_count = message_count + 1000 WHERE user_id = %s AND id = %s",
+            person.pk,
+            wanted["id"],
+        )
+        rows(
             "INSERT INTO conversations_change (user_id, id, kind, object_id, conversation_id, op)"
             " SELECT %s, 1000000 + n, 'message', gen_random_uuid(), gen_random_uuid(), 'upsert'"
             " FROM generate_series(1, 5000) AS n",

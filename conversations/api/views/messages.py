@@ -10,11 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chatstore.bodies import has_key, validated
+from chatstore.rendering import JsonRenderer, encode_json
 from conversations.actions.message_edits import message_delete, message_restore, message_update
 from conversations.actions.messages import message_append, messages_append
 from conversations.api import examples
 from conversations.api import parameters as p
-from conversations.api.actor import actor_id, session_to_check
+from conversations.api.actor import AnyRequest, actor_id, session_to_check
 from conversations.api.base import ApiViewSet, answer, location, once
 from conversations.api.etags import etag, is_unchanged, not_modified, tagged, versions_wanted, view_of
 from conversations.api.paging import Page, query_bool, query_choice, query_int, query_uuid
@@ -31,6 +32,30 @@ def _either(name: str, *shapes: type[msgspec.Struct]) -> PolymorphicProxySeriali
     return PolymorphicProxySerializer(name, list(shapes), None)  # type: ignore[arg-type]
 
 
+def history_answer(request: AnyRequest, conversation_id: UUID) -> HttpResponse:
+    """One page of a conversation, encoded. `request.user` is the Caller whom the statement confirms."""
+    page = Page.of(request, default=50, maximum=500)
+    branch = request.GET.get("branch", "")
+    found = history_page(
+        HistoryRequest(
+            user_id=actor_id(request),
+            conversation_id=conversation_id,
+            session_id=session_to_check(request),
+            limit=page.limit,
+            order="desc" if query_choice(request, "order", "asc", ("asc", "desc")) == "desc" else "asc",
+            offset=page.offset,
+            after=Position(*page.position) if page.position else None,
+            backwards=page.backwards,
+            include_hidden=bool(query_bool(request, "include_hidden")),
+            branch=None if branch in ("", "active") else "all" if branch == "all" else query_uuid("branch", branch),
+        )
+    )
+    if is_unchanged(request, tag := etag(found.version, view_of(request))):
+        return not_modified(tag)
+    body = encode_json(page.envelope(request, found.page, total=found.total, branch=found.leaf))
+    return HttpResponse(body, content_type=JsonRenderer.media_type, headers={"ETag": tag})
+
+
 @extend_schema(tags=["messages"])
 class MessageViewSet(ApiViewSet):
     """The messages of one conversation."""
@@ -45,29 +70,7 @@ class MessageViewSet(ApiViewSet):
     )
     def list(self, request: Request, conversation_id: UUID) -> HttpResponse:
         """The active branch, oldest first; another branch, or the whole tree, with `branch`."""
-        page = Page.of(request, default=50, maximum=500)
-        wanted = self._wanted(request, conversation_id, page)
-        found = history_page(wanted)
-        if is_unchanged(request, tag := etag(found.version, view_of(request))):
-            return not_modified(tag)
-        body = page.envelope(request, found.page, total=found.total, branch=found.leaf)
-        return Response(body, headers={"ETag": tag})
-
-    @staticmethod
-    def _wanted(request: Request, conversation_id: UUID, page: Page) -> HistoryRequest:
-        branch = request.query_params.get("branch", "")
-        return HistoryRequest(
-            user_id=actor_id(request),
-            conversation_id=conversation_id,
-            session_id=session_to_check(request),
-            limit=page.limit,
-            order="desc" if query_choice(request, "order", "asc", ("asc", "desc")) == "desc" else "asc",
-            offset=page.offset,
-            after=Position(*page.position) if page.position else None,
-            backwards=page.backwards,
-            include_hidden=bool(query_bool(request, "include_hidden")),
-            branch=None if branch in ("", "active") else "all" if branch == "all" else query_uuid("branch", branch),
-        )
+        return history_answer(request, conversation_id)
 
     @extend_schema(
         operation_id="messages_append",
