@@ -65,16 +65,15 @@ _DATES = (
 )
 _MOMENTS = tuple(re.compile(rf"{date},?(?: (?:at|um))? {_CLOCK} {_ZONE}") for date in _DATES)
 _SPACE = re.compile(r"\s+")  # with U+00A0, and U+202F, which stands before PM
-_LOOKS = re.compile(r"[0-9]{4}|[0-9]{1,2}[:.][0-9]{2}[:.][0-9]{2}")
+_YEAR = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
+_TIME = re.compile(r"(?<![0-9])[0-9]{1,2}([:.])[0-9]{2}\1[0-9]{2}(?![0-9])")
 
 MAX_CHARACTERS = 80
 
 
 def looks_like_time(text: str) -> bool:
     """Whether a line can be a time, in whatever language: it is short and has a year and a clock's time."""
-    if len(text) > MAX_CHARACTERS:
-        return False
-    return len({found.isdigit() for found in _LOOKS.findall(text)}) == 2
+    return len(text) <= MAX_CHARACTERS and bool(_YEAR.search(text) and _TIME.search(text))
 
 
 def activity_time(text: str) -> datetime | None:

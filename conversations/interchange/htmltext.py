@@ -26,11 +26,15 @@ _UNSEEN = {"script", "style", "head", "title"}
 def text_of_html(markup: str) -> str:
     """Paragraphs with an empty line between them, list items behind "- ", cells behind tabs, code as it stands."""
     text = _Text()
+    plain: list[str] = []  # since the last tag: a bracket alone is a character
     for token in _TOKEN.finditer(markup):
         if token[2]:
+            text.add(html.unescape("".join(plain)))
+            plain.clear()
             text.tag(token[2].lower(), is_end=bool(token[1]))
         elif token[0] != "<!--":
-            text.add(html.unescape(token[0]))
+            plain.append(token[0])
+    text.add(html.unescape("".join(plain)))
     return text.finished()
 
 
@@ -59,7 +63,7 @@ class _Text:
                 self._put("- ")
 
     def add(self, text: str) -> None:
-        if self._unseen:
+        if self._unseen or not text:
             return
         if self._preformatted:
             self._put(text)

@@ -33,7 +33,8 @@ def recognises(sample: Json) -> bool:
         case {"inserted_at": _}:
             return False  # DeepSeek has a mapping as well; its times and its messages are others
         case {"mapping": dict(mapping)}:
-            return not any("fragments" in as_dict(as_dict(node).get("message")) for node in mapping.values())
+            said = (as_dict(as_dict(node).get("message")) for node in mapping.values())
+            return not any("fragments" in message or "inserted_at" in message for message in said)
         case {"default_model_slug": _, "title": _}:
             return True  # a shell: some exports hold conversations without their mapping
     return False

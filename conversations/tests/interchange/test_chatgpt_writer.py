@@ -210,5 +210,5 @@ def test_the_cost_of_a_branch_grows_with_its_length_and_no_faster():
         assert len(again.messages) == length
         return took
 
-    seconds(1000)
-    assert seconds(40_000) < 12 * seconds(8_000)  # five times the length; a square would be 25
+    seconds(500)
+    assert seconds(20_000) < 12 * seconds(4_000)  # five times the length; a square would be 25

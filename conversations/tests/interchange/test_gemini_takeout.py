@@ -117,9 +117,7 @@ def test_markup_becomes_the_text_a_reader_sees(markup, text):
     assert text_of_html(markup) == text
 
 
-@pytest.mark.parametrize(
-    "hostile", ["<a" * 500_000, "<!--" * 300_000, "<" * 1_000_000, "&" * 1_000_000, "<p>" * 300_000]
-)
+@pytest.mark.parametrize("hostile", ["<a" * 200_000, "<!--" * 100_000, "<" * 400_000, "&" * 400_000, "<p>" * 100_000])
 def test_hostile_markup_takes_linear_time(hostile):
     text_of_html(hostile)  # a square of this would be minutes
 
