@@ -1,16 +1,31 @@
 """Which reader a JSON text is for: by the shape of its first telling item, never by a file's name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Protocol
 
-from conversations.interchange.jsonstream import JsonItems
+from conversations.interchange.jsonstream import Enveloped
 from conversations.interchange.readers import READERS, Reader
 from conversations.interchange.records import Json
 
 SAMPLE_BYTES = 4 << 20  # leading shells and empty conversations tell nothing: they are scanned past, but not for ever
 
 _KEYS_SHOWN, _KEY_SHOWN = 30, 60
+
+
+class Items(Protocol):
+    """The items of one file, to be iterated once; `beside` as in `jsonstream.Enveloped`."""
+
+    @property
+    def bytes_read(self) -> int: ...
+
+    @property
+    def beside(self) -> Mapping[str, Json]: ...
+
+    def pointer(self, index: int, /) -> str: ...
+
+    def __iter__(self) -> Iterator[Json]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +36,12 @@ class Recognition:
     """
 
     reader: Reader | None
-    items: Iterator[Json]
+    items: Iterable[Json]
     keys: tuple[str, ...] = ()
     blank: bool = False
 
 
-def recognised(items: JsonItems) -> Recognition:
+def recognised(items: Items) -> Recognition:
     """Look at items until one tells its format, the first in any case, then no further than `SAMPLE_BYTES`.
 
     Raises MalformedSource as the items do.
@@ -37,7 +52,7 @@ def recognised(items: JsonItems) -> Recognition:
         sample.append(item)
         for reader in READERS:
             if reader.recognises(item):
-                return Recognition(reader, chain(sample, remaining))
+                return Recognition(reader, Enveloped(chain(sample, remaining), items.beside))
         if items.bytes_read > SAMPLE_BYTES:
             break
     return Recognition(None, chain(sample, remaining), keys=_keys(sample), blank=not sample)

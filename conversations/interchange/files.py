@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from conversations.interchange.bundle import Bundle
-from conversations.interchange.detect import Recognition, recognised
+from conversations.interchange.detect import Items, Recognition, recognised
 from conversations.interchange.errors import MalformedSource, UnrecognisedSource
+from conversations.interchange.htmlitems import HtmlItems
 from conversations.interchange.jsonstream import JsonItems
-from conversations.interchange.readers import Found
+from conversations.interchange.readers import EXPORTS, Found
 from conversations.interchange.records import Trouble
 from conversations.interchange.sources import Member, PathLike, Source, opened_source
 
@@ -28,8 +29,9 @@ def read_files(paths: Sequence[PathLike], *, on_bytes: OnBytes | None = None) ->
     Lazy: memory is that of the largest conversation. So one that stands in two shards comes twice, and it is for ingest
     to keep, of one (source, external_id), the record with the newest `updated_at`, whichever comes first.
 
-    A bad conversation is a Trouble, and so is an archive without any (outcome "skipped", reason "no_conversations");
-    each Trouble's `index` is its place among all that is yielded. A blank file and an empty array yield nothing.
+    A bad conversation is a Trouble, and so is an archive without anything of use (outcome "skipped", reason
+    "no_conversations"); each Trouble's `index` is its place among all that is yielded. What an export holds beside
+    conversations comes last. A blank file and an empty array yield nothing.
     Attachments can be opened until the next record is asked for, and as long as this goes on.
     `on_bytes` is told of bytes as they are used; after a whole reading their sum is `total_bytes(paths)`.
 
@@ -39,11 +41,9 @@ def read_files(paths: Sequence[PathLike], *, on_bytes: OnBytes | None = None) ->
     index = 0
     with ExitStack() as stack:
         sources = [stack.enter_context(opened_source(path)) for path in paths]
-        bundle = Bundle(member for source in sources if source.is_archive for member in source.members)
-        for source in sources:
-            for found in _read_source(source, bundle, on_bytes or _unheard):
-                yield replace(found, index=index) if isinstance(found, Trouble) else found
-                index += 1
+        for found in _Reading(sources, on_bytes or _unheard).found():
+            yield replace(found, index=index) if isinstance(found, Trouble) else found
+            index += 1
 
 
 def total_bytes(paths: Sequence[PathLike]) -> int:
@@ -55,51 +55,80 @@ def total_bytes(paths: Sequence[PathLike]) -> int:
     return total
 
 
-def _read_source(source: Source, bundle: Bundle, on_bytes: OnBytes) -> Iterator[Found]:
-    if source.is_archive:
-        yield from _read_archive(source.texts, bundle, on_bytes)
-        return
-    (member,) = source.members
-    items = JsonItems(member.opened(), on_bytes=on_bytes)
-    recognition = recognised(items)
-    yield from _records(recognition, items, member, bundle)
-    if recognition.reader is None and not recognition.blank:
-        raise UnrecognisedSource(recognition.keys)
+class _Reading:
+    """One export on its way through: what is settled only when all its parts were read."""
+
+    def __init__(self, sources: Sequence[Source], on_bytes: OnBytes) -> None:
+        self._sources, self._on_bytes = sources, on_bytes
+        self._bundle = Bundle(member for source in sources if source.is_archive for member in source.members)
+        self._formats: set[str] = set()
+        self._unread: list[Member] = []  # begins as JSON, but no reader knows it
+        self._without: list[tuple[Source, dict[str, None]]] = []  # archives without conversations, the keys seen
+
+    def found(self) -> Iterator[Found]:
+        for source in self._sources:
+            yield from self._archive(source) if source.is_archive else self._file(source)
+        exports = [EXPORTS[name] for name in sorted(self._formats) if name in EXPORTS]
+        for export in exports:
+            yield from export.rest(self._unread, self._bundle)
+        for source, keys in self._without:
+            if not any(all(export.holds(member, self._bundle) for member in source.members) for export in exports):
+                yield _no_conversations(keys)
+
+    def _file(self, source: Source) -> Iterator[Found]:
+        (member,) = source.members
+        items = _items(member, self._on_bytes)
+        recognition = recognised(items)
+        yield from self._records(recognition, items, member)
+        if recognition.reader is None and not recognition.blank:
+            raise UnrecognisedSource(recognition.keys)
+
+    def _archive(self, source: Source) -> Iterator[Found]:
+        any_recognised = False
+        keys: dict[str, None] = {}  # a set that remembers its order
+        for member in source.texts:
+            if any(export.is_attachment(member, self._bundle) for export in EXPORTS.values()):
+                self._on_bytes(member.size)  # a conversation in it is somebody's file, and no conversation of theirs
+                continue
+            items = _items(member, self._on_bytes)
+            try:
+                recognition = recognised(items)
+            except MalformedSource as fault:
+                if fault.reason.startswith("archive_"):
+                    raise
+                # An attachment that begins with a bracket, most likely: said, but no reason to refuse the rest.
+                detail = f"A file in the archive: {fault.detail}"
+                yield Trouble(index=0, outcome="skipped", reason=fault.reason, detail=detail)
+            else:
+                yield from self._records(recognition, items, member)
+                any_recognised |= recognition.reader is not None
+                keys.update(dict.fromkeys(recognition.keys))
+            self._on_bytes(max(0, member.size - items.bytes_read))  # what was not worth reading is done as well
+        if not any_recognised:
+            self._without.append((source, keys))
+
+    def _records(self, recognition: Recognition, items: Items, member: Member) -> Iterator[Found]:
+        if recognition.reader is None:
+            if not recognition.blank:
+                self._unread.append(member)
+            return
+        self._formats.add(recognition.reader.NAME)
+        for found in recognition.reader.read(recognition.items, name=member.name, bundle=self._bundle):
+            if isinstance(found, Trouble) and found.pointer is not None:
+                yield replace(found, pointer=items.pointer(found.index) + found.pointer)
+            else:
+                yield found
 
 
-def _read_archive(members: Sequence[Member], bundle: Bundle, on_bytes: OnBytes) -> Iterator[Found]:
-    any_recognised = False
-    keys: dict[str, None] = {}  # a set that remembers its order
-    for member in members:
-        items = JsonItems(member.opened(), on_bytes=on_bytes)
-        try:
-            recognition = recognised(items)
-        except MalformedSource as fault:
-            if fault.reason.startswith("archive_"):
-                raise
-            # An attachment that begins with a bracket, most likely: said, but no reason to refuse the rest.
-            yield Trouble(
-                index=0, outcome="skipped", reason=fault.reason, detail=f"A file in the archive: {fault.detail}"
-            )
-        else:
-            yield from _records(recognition, items, member, bundle)
-            any_recognised |= recognition.reader is not None
-            keys.update(dict.fromkeys(recognition.keys))
-        on_bytes(max(0, member.size - items.bytes_read))  # what was not worth reading is done as well
-    if not any_recognised:
-        seen = ", ".join(keys) if keys else "none"
-        detail = f"No file in the archive holds conversations of a known format; keys seen: {seen}."
-        yield Trouble(index=0, outcome="skipped", reason="no_conversations", detail=detail)
+def _items(member: Member, on_bytes: OnBytes) -> Items:
+    reading = HtmlItems if member.is_activity else JsonItems
+    return reading(member.opened(), on_bytes=on_bytes)
 
 
-def _records(recognition: Recognition, items: JsonItems, member: Member, bundle: Bundle) -> Iterator[Found]:
-    if recognition.reader is None:
-        return
-    for found in recognition.reader.read(recognition.items, name=member.name, bundle=bundle):
-        if isinstance(found, Trouble):
-            yield replace(found, pointer=items.pointer(found.index) + (found.pointer or ""))
-        else:
-            yield found
+def _no_conversations(keys: dict[str, None]) -> Trouble:
+    seen = ", ".join(keys) if keys else "none"
+    detail = f"No file in the archive holds conversations of a known format; keys seen: {seen}."
+    return Trouble(index=0, outcome="skipped", reason="no_conversations", detail=detail)
 
 
 def _unheard(_: int) -> None: ...

@@ -9,7 +9,8 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from conversations.interchange.errors import MalformedSource
 from conversations.interchange.records import Json, Readable
@@ -49,6 +50,7 @@ class JsonItems:
         self, stream: Readable, *, on_bytes: Callable[[int], None] | None = None, max_item: int = MAX_ITEM_CHARACTERS
     ) -> None:
         self._text = _Text(stream, on_bytes, max_item)
+        self.beside: dict[str, Json] = {}  # the other members of an object whose "conversations" are the items
         self._prefix: str | None = None  # of an item's pointer; None: the whole document is one item
         self._items = self._read()
 
@@ -89,7 +91,7 @@ class JsonItems:
 
     def _object(self) -> Iterator[Json]:
         """The items of the envelope; an object that is none is an item itself, whole only at its end."""
-        members: dict[str, Json] | None = {}
+        is_envelope = False
         self._text.take("{")
         mark = "," if self._text.peek() != "}" else self._text.take("}")
         while mark == ",":
@@ -98,15 +100,29 @@ class JsonItems:
             key = self._text.value()
             self._text.take(":")
             if key == ENVELOPE_KEY and self._text.peek() == "[":
-                members = None
+                is_envelope = True
                 yield from self._array(f"/{ENVELOPE_KEY}")
             else:
-                value = self._text.value()
-                if members is not None:
-                    members[str(key)] = value
+                self.beside[str(key)] = self._text.value()
             mark = self._text.take(",", "}")
-        if members is not None:
-            yield members
+        if not is_envelope:
+            yield self.beside
+
+
+@dataclass(frozen=True, slots=True)
+class Enveloped:
+    """Items, and the other members of the object around them: those that follow the items come when these are read."""
+
+    items: Iterable[Json]
+    beside: Mapping[str, Json]
+
+    def __iter__(self) -> Iterator[Json]:
+        return iter(self.items)
+
+
+def members_beside(items: Iterable[Json]) -> Mapping[str, Json]:
+    """What stands beside the items in the object around them, as far as it was read; {} without such an object."""
+    return items.beside if isinstance(items, Enveloped | JsonItems) else {}
 
 
 class _Text:

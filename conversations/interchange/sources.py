@@ -13,8 +13,9 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, Literal
 
 from conversations.interchange.errors import MalformedSource
 from conversations.interchange.records import Readable
@@ -30,6 +31,9 @@ RATIO_MATTERS_FROM = 1 << 20
 _LOCAL_HEADER_BYTES = 30  # without the name
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[\[{]")
+_HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+_ACTIVITY_CELL = b'class="outer-cell'
+_HEAD_BYTES, _CELL_WITHIN_BYTES = 512, 1 << 20
 _ESCAPES = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\0")
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -54,6 +58,7 @@ class Member:
     size: int
     opened: Callable[[], Readable]
     is_json: bool  # begins as an array or object does
+    is_activity: bool = False  # a page of Google's "My Activity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,10 @@ class Source:
 
     @property
     def texts(self) -> tuple[Member, ...]:
-        """What is read for conversations: of an archive, only what begins as JSON."""
-        return tuple(member for member in self.members if member.is_json) if self.is_archive else self.members
+        """What is read for conversations: of an archive, only what begins as JSON, or is a page of activities."""
+        if not self.is_archive:
+            return self.members
+        return tuple(member for member in self.members if member.is_json or member.is_activity)
 
 
 @contextmanager
@@ -78,9 +85,10 @@ def opened_source(path: PathLike) -> Iterator[Source]:
     with open(path, "rb") as file:
         if not file.read(4).startswith(_ZIP_MAGIC):
             file.seek(0)
-            member = Member(
-                os.path.basename(os.fspath(path)), os.fstat(file.fileno()).st_size, lambda: file, is_json=True
-            )
+            is_activity = _is_activity(file)
+            file.seek(0)
+            name, size = os.path.basename(os.fspath(path)), os.fstat(file.fileno()).st_size
+            member = Member(name, size, lambda: file, is_json=not is_activity, is_activity=is_activity)
             yield Source((member,), is_archive=False)
             return
         archive = _opened_archive(file)
@@ -99,13 +107,13 @@ def _members(archive: zipfile.ZipFile) -> Iterator[Member]:
     infos = archive.infolist()
     _refuse_unsafe(infos)
     files = [info for info in infos if info.file_size and not info.is_dir()]
-    texts = {info.filename for info in files if _begins_as_json(archive, info)}
-    if sum(info.file_size for info in files if info.filename in texts) > MAX_JSON_BYTES:
+    kinds = {info.filename: _kind(archive, info) for info in files}
+    if sum(info.file_size for info in files if kinds[info.filename]) > MAX_JSON_BYTES:
         raise MalformedSource("archive_too_large", "The archive unpacks to more than is read at once.")
     for info in files:
         if info.file_size > RATIO_MATTERS_FROM and info.file_size > MAX_RATIO * max(info.compress_size, 1):
             raise MalformedSource("archive_too_large", "A file in the archive is packed as only bombs are.")
-        yield _member(archive, info, is_json=info.filename in texts)
+        yield _member(archive, info, kinds[info.filename])
 
 
 def _refuse_unsafe(infos: Sequence[zipfile.ZipInfo]) -> None:
@@ -125,16 +133,26 @@ def _refuse_unsafe(infos: Sequence[zipfile.ZipInfo]) -> None:
             raise MalformedSource("archive_unsafe", "Files in the archive overlap.")
 
 
-def _begins_as_json(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+def _kind(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Literal["json", "activity", ""]:
     try:
         with archive.open(info) as stream:
-            return _JSON_START.match(stream.read(512)) is not None
+            head = stream.read(_HEAD_BYTES)
+            if _JSON_START.match(head):
+                return "json"
+            return "activity" if _is_activity(stream, head) else ""
     except _DAMAGE as error:
         raise _damaged() from error
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, is_json: bool) -> Member:
-    return Member(info.filename, info.file_size, lambda: _MemberStream(archive, info), is_json)
+def _is_activity(stream: Readable, head: bytes | None = None) -> bool:
+    """Whether a page has the cells of Google's activities; they follow a style sheet of some 100 kB."""
+    head = stream.read(_HEAD_BYTES) if head is None else head
+    return _HTML_START.match(head) is not None and _ACTIVITY_CELL in head + stream.read(_CELL_WITHIN_BYTES)
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kind: str) -> Member:
+    opened = partial(_MemberStream, archive, info)
+    return Member(info.filename, info.file_size, opened, is_json=kind == "json", is_activity=kind == "activity")
 
 
 class _MemberStream:

@@ -1,11 +1,24 @@
 """The readers, one a format; a new one is a module with the three names of `Reader`, and a word in `READERS`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from conversations.interchange.bundle import Bundle
-from conversations.interchange.readers import chatgpt
+from conversations.interchange.readers import (
+    aistudio,
+    characterai,
+    chatgpt,
+    chatgpt_export,
+    deepseek,
+    gemini_takeout,
+    gemini_workspace,
+    grok,
+    lechat,
+    lechat_export,
+    perplexity,
+)
 from conversations.interchange.records import ConversationRecord, DocumentRecord, Json, Trouble
+from conversations.interchange.sources import Member
 
 Found = ConversationRecord | DocumentRecord | Trouble
 
@@ -29,4 +42,22 @@ class Reader(Protocol):
         """
 
 
-READERS: tuple[Reader, ...] = (chatgpt,)  # the most particular first
+class Export(Protocol):
+    """What a vendor's whole export holds beside the texts that are read for conversations."""
+
+    def is_attachment(self, member: Member, bundle: Bundle) -> bool:
+        """Whether a file came with a message, so that even one that looks like an export is not read as such."""
+
+    def holds(self, member: Member, bundle: Bundle) -> bool:
+        """Whether the export accounts for a file: then an archive of nothing else is a part, and no mistake."""
+
+    def rest(self, unread: Sequence[Member], bundle: Bundle) -> Iterator[DocumentRecord | Trouble]:
+        """What is in the files that no reader knows, and what is missing; asked once, after all else."""
+
+
+# The most particular first: what has a mapping may be DeepSeek's, and only then ChatGPT's.
+READERS: tuple[Reader, ...] = (
+    *(deepseek, grok, gemini_takeout, aistudio, gemini_workspace, lechat, perplexity, characterai),
+    chatgpt,
+)
+EXPORTS: Mapping[str, Export] = {chatgpt.NAME: chatgpt_export, lechat.NAME: lechat_export}

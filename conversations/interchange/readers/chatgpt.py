@@ -6,12 +6,12 @@ mapping is {key: {id, parent, children, message or null}}. Any of it may be null
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from conversations.interchange.bundle import NO_BUNDLE, Bundle
+from conversations.interchange.readers.chatgpt_files import ExportFiles, export_files
 from conversations.interchange.readers.chatgpt_message import message_record
+from conversations.interchange.readers.reading import UnusableError, no_messages, read_each
 from conversations.interchange.records import MAX_EXTERNAL_ID, ConversationRecord, Json, MessageRecord, Trouble
 from conversations.interchange.shapes import as_dict, as_list, plain_facts, text_or_none
 from conversations.interchange.times import parse_time
@@ -28,22 +28,13 @@ _MAPPED = {
 _STRUCTURES = {"plugin_ids", "disabled_tool_ids", "context_scopes", "owner"}
 
 
-@dataclass
-class _UnusableError(Exception):
-    """A conversation that gives no record; `pointer` is relative to it."""
-
-    outcome: Literal["failed", "skipped"]
-    reason: str
-    detail: str
-    pointer: str
-
-
 def recognises(sample: Json) -> bool:
     match sample:
         case {"inserted_at": _}:
             return False  # DeepSeek has a mapping as well; its times and its messages are others
         case {"mapping": dict(mapping)}:
-            return not any("fragments" in as_dict(as_dict(node).get("message")) for node in mapping.values())
+            said = (as_dict(as_dict(node).get("message")) for node in mapping.values())
+            return not any("fragments" in message or "inserted_at" in message for message in said)
         case {"default_model_slug": _, "title": _}:
             return True  # a shell: some exports hold conversations without their mapping
     return False
@@ -56,33 +47,22 @@ def read(
 
     Troubles: no_messages (skipped: a shell), not_an_object, mapping_not_an_object, external_id_too_long (failed).
     """
-    for index, item in enumerate(items):
-        try:
-            if not isinstance(item, dict):
-                raise _UnusableError("failed", "not_an_object", "The item is not a JSON object.", "")
-            yield _conversation(item)
-        except _UnusableError as fault:
-            yield Trouble(
-                index=index,
-                external_id=_external_id(as_dict(item)),
-                outcome=fault.outcome,
-                reason=fault.reason,
-                detail=fault.detail,
-                pointer=fault.pointer,
-            )
+    files = bundle.once(export_files)
+    return read_each(items, lambda item: _conversation(item, files))
 
 
-def _conversation(item: dict[str, Json]) -> ConversationRecord:
-    nodes = _nodes(item)
+def _conversation(item: dict[str, Json], files: ExportFiles) -> ConversationRecord:
+    external_id = _external_id(item)
+    nodes = _nodes(item, external_id)
     bearing = {key for key, node in nodes.items() if node.get("message") is not None}
     if not bearing:
-        raise _UnusableError("skipped", "no_messages", "The conversation holds no messages.", "")
+        raise no_messages(external_id)
     if len(str(_identity(item) or "")) > MAX_EXTERNAL_ID:
-        raise _UnusableError("failed", "external_id_too_long", f"An id exceeds {MAX_EXTERNAL_ID} characters.", "")
+        raise UnusableError("failed", "external_id_too_long", f"An id exceeds {MAX_EXTERNAL_ID} characters.")
     tree = _tree(nodes, bearing)
     names = dict(zip(nodes, distinct(list(nodes)), strict=True))  # "" is a possible key of an object, but no id
     model = text_or_none(item.get("default_model_slug")) or ""
-    messages = {message.external_id: message for message in _messages(nodes, tree, names, model)}
+    messages = {message.external_id: message for message in _messages(nodes, tree, names, model, files)}
     times = {key: messages[names[key]].created_at for key in tree.order}
     current = current_leaf(tree, declared=text_or_none(item.get("current_node")), times=times)
     current_name = None if current is None else names[current]
@@ -90,7 +70,7 @@ def _conversation(item: dict[str, Json]) -> ConversationRecord:
     created, updated = parse_time(item.get("create_time")), parse_time(item.get("update_time"))
     return ConversationRecord(
         source=NAME,
-        external_id=_external_id(item),
+        external_id=external_id,
         title=text_or_none(item.get("title")),
         created_at=created or updated or earliest,
         updated_at=updated or latest or created,
@@ -107,16 +87,17 @@ def _conversation(item: dict[str, Json]) -> ConversationRecord:
     )
 
 
-def _nodes(item: dict[str, Json]) -> Nodes:
+def _nodes(item: dict[str, Json], external_id: str | None) -> Nodes:
     match item.get("mapping"):
         case None:
             return {}
         case dict(mapping):
             if any(len(key) > MAX_EXTERNAL_ID for key in mapping):
                 detail = f"A node's key exceeds {MAX_EXTERNAL_ID} characters."
-                raise _UnusableError("failed", "external_id_too_long", detail, "/mapping")
+                raise UnusableError("failed", "external_id_too_long", detail, "/mapping", external_id)
             return {key: as_dict(node) for key, node in mapping.items()}
-    raise _UnusableError("failed", "mapping_not_an_object", "The mapping is not a JSON object.", "/mapping")
+    detail = "The mapping is not a JSON object."
+    raise UnusableError("failed", "mapping_not_an_object", detail, "/mapping", external_id)
 
 
 def _tree(nodes: Nodes, bearing: set[str]) -> Tree:
@@ -128,10 +109,11 @@ def _tree(nodes: Nodes, bearing: set[str]) -> Tree:
     )
 
 
-def _messages(nodes: Nodes, tree: Tree, names: Mapping[str, str], default_model: str) -> Iterator[MessageRecord]:
-    call_ids: dict[
-        str, str
-    ] = {}  # node -> the tool call that it makes or answers; a call may have several answers in a row
+def _messages(
+    nodes: Nodes, tree: Tree, names: Mapping[str, str], default_model: str, files: ExportFiles
+) -> Iterator[MessageRecord]:
+    # Node -> the tool call that it makes or answers; a call may have several answers in a row.
+    call_ids: dict[str, str] = {}
     for key in tree.order:
         parent = tree.anchors[key]
         message = message_record(
@@ -140,6 +122,7 @@ def _messages(nodes: Nodes, tree: Tree, names: Mapping[str, str], default_model:
             parent=None if parent is None else names[parent],
             answered_call=None if parent is None else call_ids.get(parent),
             default_model=default_model,
+            files=files,
         )
         if message.tool_calls:
             call_ids[key] = names[key]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from conversations.interchange.readers.chatgpt_content import message_parts, message_sources, message_text
+from conversations.interchange.readers.chatgpt_files import ExportFiles, message_attachments
 from conversations.interchange.records import Json, MessageRecord, Role, Status
 from conversations.interchange.shapes import as_dict, plain_facts, text_or_none
 from conversations.interchange.times import parse_time
@@ -23,12 +24,18 @@ _STRUCTURES = {"finished_text", "attachments", "finish_details", "canvas", "sear
 
 
 def message_record(
-    name: str, node: dict[str, Json], *, parent: str | None, answered_call: str | None, default_model: str
+    name: str,
+    node: dict[str, Json],
+    *,
+    parent: str | None,
+    answered_call: str | None,
+    default_model: str,
+    files: ExportFiles,
 ) -> MessageRecord:
     """The record of a node that has a message.
 
-    `answered_call` is the id of the tool call its parent made or answered. Nothing is raised: unknown roles, content
-    types and parts are data, kept whole, so that a better reader can read them again.
+    `answered_call` is the id of the tool call its parent made or answered, `files` what the export holds. Nothing is
+    raised: unknown roles, content types and parts are data, kept whole, so that a better reader can read them again.
     """
     message = node.get("message")
     if not isinstance(message, dict):
@@ -57,6 +64,7 @@ def message_record(
         tool_results=_tool_results(author, answered_call) if role == "tool" else None,
         sources=message_sources(content, metadata),
         metadata=_facts(name, message, author, metadata),
+        attachments=message_attachments(message, _ids(name, message), files),
         raw=node,
     )
 
@@ -93,6 +101,12 @@ def _tool_results(author: dict[str, Json], answered_call: str | None) -> list[Js
     if answered_call is None:
         return None
     return [{"tool_call_id": answered_call, "name": text_or_none(author.get("name"))}]
+
+
+def _ids(name: str, message: dict[str, Json]) -> tuple[str, ...]:
+    """Both names of a message: side-cars know it by its own id, which its node's key may not be."""
+    own = text_or_none(message.get("id"))
+    return (name,) if own in (None, name) else (name, own)
 
 
 def _facts(name: str, message: dict[str, Json], author: dict[str, Json], metadata: dict[str, Json]) -> dict[str, Json]:

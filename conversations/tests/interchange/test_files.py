@@ -10,7 +10,7 @@ import pytest
 from conversations.interchange import sources
 from conversations.interchange.errors import MalformedSource, UnrecognisedSource
 from conversations.interchange.files import read_files, total_bytes
-from conversations.interchange.records import ConversationRecord, Trouble
+from conversations.interchange.records import ConversationRecord, DocumentRecord, Trouble
 
 from .exports import FIXTURES, branch, zipped
 
@@ -41,7 +41,7 @@ def test_shards_are_found_by_shape_whatever_their_names(tmp_path):
     path = zipped(
         tmp_path / "a.bin", [("user.json", b'{"id": "u"}'), ("x/y.dat", ONE), ("chat.html", b"<p>"), ("z", ONE)]
     )
-    assert [type(found) for found in read_files([path])] == [ConversationRecord, ConversationRecord]
+    assert [type(found) for found in read_files([path])] == [ConversationRecord, ConversationRecord, DocumentRecord]
 
 
 def test_an_extension_that_lies_changes_nothing(tmp_path):
@@ -82,13 +82,12 @@ def test_nothing_in_a_file_is_nothing_and_no_error(tmp_path, data):
 @pytest.mark.parametrize(
     "item",
     [
-        {"id": "d", "title": "DeepSeek", "inserted_at": "2025-01-01T00:00:00+08:00", "mapping": {"root": {}}},
-        {"mapping": {"1": {"message": {"fragments": [{"type": "REQUEST", "content": "hidden text"}]}}}},
+        {"unknown": {"fragments": [{"type": "REQUEST", "content": "hidden text"}]}},
         {"uuid": "c", "chat_messages": []},
         {"conversation_id": "c", "title": "shared", "is_anonymous": True},
         7,
     ],
-    ids=["deepseek", "deepseek fragments", "claude", "shared_conversations", "number"],
+    ids=["unknown", "claude", "shared_conversations", "number"],
 )
 def test_other_formats_are_not_taken_for_chatgpt_and_their_keys_are_told(tmp_path, item):
     with pytest.raises(UnrecognisedSource) as fault:
