@@ -34,18 +34,13 @@ def design_message(external_id: str, message: dict[str, Json], *, parent: str | 
     said = as_dict(message.get("content"))
     role_name = first_text(message, "role") or first_text(said, "role")
     role = _ROLES.get(role_name, "assistant")
-    blocks = as_list(said.get("contentBlocks")) or as_list(said.get("content"))
-    texts = [first_text(as_dict(block), "text") for block in blocks if as_dict(block).get("type") == "text"]
+    blocks = _blocks(said)
     pairs = _tools(external_id, blocks)
     return MessageRecord(
         external_id=external_id,
         parent_external_id=parent,
         role=role,
-        content=(
-            "\n\n".join(texts)
-            if blocks
-            else text_or_none(said.get("content")) or first_text(message, "content", "text")
-        ),
+        content=design_text(message),
         parts=_parts(blocks),
         created_at=parse_time(message.get("created_at")) or parse_time(said.get("timestamp")),
         updated_at=parse_time(message.get("updated_at")),
@@ -56,6 +51,18 @@ def design_message(external_id: str, message: dict[str, Json], *, parent: str | 
         attachments=attachments(said),
         raw=message,
     )
+
+
+def design_text(message: dict[str, Json]) -> str:
+    """The text blocks, a blank line between them; without blocks the bare text."""
+    said = as_dict(message.get("content"))
+    if blocks := _blocks(said):
+        return "\n\n".join(first_text(as_dict(each), "text") for each in blocks if as_dict(each).get("type") == "text")
+    return first_text(said, "content") or first_text(message, "content", "text")
+
+
+def _blocks(said: dict[str, Json]) -> list[Json]:
+    return as_list(said.get("contentBlocks")) or as_list(said.get("content"))
 
 
 def _parts(blocks: list[Json]) -> tuple[Json, ...]:

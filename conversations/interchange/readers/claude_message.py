@@ -16,11 +16,17 @@ from conversations.interchange.shapes import as_dict, as_list, first_text, plain
 from conversations.interchange.times import parse_time
 from conversations.interchange.tree import distinct
 
-_ROLES: Mapping[str, Role] = {"human": "user", "user": "user", "assistant": "assistant", "system": "system"}
+_ROLES: Mapping[str, Role] = {
+    "human": "user",
+    "user": "user",
+    "assistant": "assistant",
+    "system": "system",
+    "tool": "tool",
+}
 
 _MAPPED = {
     *("uuid", "text", "content", "sender", "created_at", "updated_at", "attachments", "files", "files_v2"),
-    *("parent_message_uuid", "model"),
+    *("parent_message_uuid", "model", "hidden"),
 }
 _STRUCTURES = {"compaction_summary", "sync_sources", "chat_feedback"}
 
@@ -43,6 +49,7 @@ def message_record(
         model=first_text(message, "model") or (default_model if role == "assistant" else ""),
         created_at=parse_time(message.get("created_at")),
         updated_at=parse_time(message.get("updated_at")),
+        hidden=message.get("hidden") is True,  # our own exports say so; Claude has none
         tool_calls=calls,
         tool_results=results,
         sources=message_sources(message),

@@ -8,14 +8,27 @@ from conversations.interchange.readers.conversation_facts import LARGEST_SIZE, c
 from conversations.interchange.readers.data_url import inline_file
 from conversations.interchange.readers.tool_pairs import ToolPairs, text_of_result
 from conversations.interchange.readers.unusable import short_id
-from conversations.interchange.records import AttachmentRecord, Json, MessageRecord, Status
+from conversations.interchange.records import AttachmentRecord, Json, MessageRecord, Role, Status
 from conversations.interchange.shapes import as_dict, as_list, first_text, plain_facts, text_or_none
 from conversations.interchange.times import parse_time
 from conversations.interchange.tree import distinct
 
 _MAPPED = {
     *("messageId", "parentMessageId", "conversationId", "createdAt", "updatedAt", "isCreatedByUser", "text", "content"),
-    *("model", "error", "unfinished", "tokenCount", "files", "attachments", "children", "user", "_id", "__v"),
+    *(
+        "model",
+        "role",
+        "error",
+        "unfinished",
+        "tokenCount",
+        "files",
+        "attachments",
+        "children",
+        "user",
+        "_id",
+        "__v",
+        "hidden",
+    ),
 }
 _STRUCTURES = {"feedback", "metadata", "plugin"}
 _KNOWN_PARTS = {"text", "think", "tool_call", "image_file", "image_url", "error", "agent_update"}
@@ -25,19 +38,21 @@ def message_record(
     external_id: str, message: dict[str, Json], *, parent: str | None, default_model: str
 ) -> MessageRecord:
     """The record of one message. Nothing is raised: what is unknown is kept whole. `raw` is without the children."""
-    by_user = _by_user(message)
+    role = _role(message)
+    by_user = role == "user"
     pairs = _tools(external_id, message)
     tokens = count_or_none(message.get("tokenCount"))
     return MessageRecord(
         external_id=external_id,
         parent_external_id=parent,
-        role="user" if by_user else "assistant",
+        role=role,
         content=message_text(message),
         parts=_parts(message),
         status=_status(message),
-        model=first_text(message, "model") or ("" if by_user else default_model),
+        model=first_text(message, "model") or (default_model if role == "assistant" else ""),
         created_at=parse_time(message.get("createdAt")),
         updated_at=parse_time(message.get("updatedAt")),
+        hidden=message.get("hidden") is True,  # our own exports say so; LibreChat has none
         tool_calls=pairs.calls or None,
         tool_results=pairs.results or None,
         sources=list(_sources(message)) or None,
@@ -59,11 +74,18 @@ def message_text(message: dict[str, Json]) -> str:
     return "\n".join(_text_of_part(as_dict(part)) for part in as_list(content) if _is_text(part))
 
 
-def _by_user(message: dict[str, Json]) -> bool:
-    """`sender` is a label; it decides only where the flag is missing."""
-    if isinstance(flag := message.get("isCreatedByUser"), bool):
-        return flag
-    return first_text(message, "sender", "role").lower() == "user"
+def _role(message: dict[str, Json]) -> Role:
+    """The flag tells users from models; our own exports say more. `sender` is a label, heard where there is no flag."""
+    match message:
+        case {"isCreatedByUser": True}:
+            return "user"
+        case {"role": "system"}:
+            return "system"
+        case {"role": "tool"}:
+            return "tool"
+        case {"isCreatedByUser": False}:
+            return "assistant"
+    return "user" if first_text(message, "sender", "role").lower() == "user" else "assistant"
 
 
 def _status(message: dict[str, Json]) -> Status:

@@ -27,7 +27,7 @@ _ROLES: Mapping[str, Role] = {
 }
 _MAPPED = {
     *("id", "parentId", "childrenIds", "role", "content", "timestamp", "model", "output", "error", "done"),
-    *("files", "sources", "citations", "usage", "tool_calls"),
+    *("files", "sources", "citations", "usage", "tool_calls", "hidden"),
 }
 _STRUCTURES = {"annotation", "followUps", "userContext"}
 _TOKENS_IN = ("prompt_tokens", "input_tokens", "prompt_eval_count")
@@ -52,6 +52,7 @@ def message_record(
         status=_status(message),
         model=first_text(message, "model") or (_model_of_place(message, models) if role == "assistant" else ""),
         created_at=parse_time(message.get("timestamp")),
+        hidden=message.get("hidden") is True,  # our own exports say so; Open WebUI has none
         tool_calls=calls,
         tool_results=results,
         sources=message_sources(message),
