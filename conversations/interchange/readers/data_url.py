@@ -38,5 +38,6 @@ def _decoded(url: str) -> bytes:
     head = _HEAD.match(url)
     assert head is not None  # it was when the file was made, and a string does not change
     data = url[head.end() :]
-    encoded = "base64" in head[2].lower().split(";")
-    return base64.b64decode(data) if encoded else unquote_to_bytes(data.encode("utf-8", "surrogatepass"))
+    if "base64" in head[2].lower().split(";"):
+        return base64.b64decode("".join(data.split()), validate=True)
+    return unquote_to_bytes(data.encode("utf-8", "surrogatepass"))

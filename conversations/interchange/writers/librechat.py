@@ -4,6 +4,7 @@ LibreChat imports one object a file. It names no current message, and shows the 
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from conversations.interchange.readers.librechat import PLACES
 from conversations.interchange.readers.librechat_message import message_text
@@ -39,7 +40,7 @@ def write(records: Iterable[ConversationRecord]) -> Iterator[bytes]:
         yield json_bytes(_conversation(first)) + b"\n"
         return
     begun = [record for record in (first, second) if record is not None]
-    yield from json_array(map(_conversation, (*begun, *remaining)))
+    yield from json_array(map(_conversation, chain(begun, remaining)))
 
 
 def _conversation(record: ConversationRecord) -> Json:
