@@ -47,13 +47,14 @@ def _conversation(record: ConversationRecord) -> Json:
     raw = raw_of(record, NAME)
     if raw is None:
         return _made(record) | {"messages": [*_messages(record, is_own=False).values()]}
-    messages = _messages(record, is_own=True)
     place = next((place for place in PLACES if place in raw), PLACES[0])
+    too_deep = _depth(record) > MAX_NESTED_MESSAGES
+    nested = _is_nested(record) and not too_deep
+    messages = _messages(record, is_own=True, nested=nested)
     times = {"createdAt": record.created_at, "updatedAt": record.updated_at}
     item = laid_over(raw, times, title=record.title)
-    nested = _is_nested(raw, record) and _depth(record) <= MAX_NESTED_MESSAGES
     listed = _nested(record, messages) if nested else [*messages.values()]
-    if not nested and raw.get("recursive") is True:
+    if too_deep and raw.get("recursive") is True:
         item |= {"recursive": False, "branches": True}
     return item | {place: [*listed, *as_list(raw.get(place))]}
 
@@ -75,8 +76,9 @@ def _made(record: ConversationRecord) -> dict[str, Json]:
     }
 
 
-def _is_nested(raw: dict[str, Json], record: ConversationRecord) -> bool:
-    return raw.get("recursive") is True or any("children" in as_dict(message.raw) for message in record.messages)
+def _is_nested(record: ConversationRecord) -> bool:
+    """Whether it came nested, which only the messages tell."""
+    return any(isinstance(as_dict(message.raw).get("children"), list) for message in record.messages)
 
 
 def _depth(record: ConversationRecord) -> int:
@@ -87,30 +89,32 @@ def _depth(record: ConversationRecord) -> int:
 
 
 def _nested(record: ConversationRecord, messages: dict[str, dict[str, Json]]) -> list[Json]:
-    roots: list[Json] = []
-    below: dict[str | None, list[Json]] = {None: roots}
-    for message in record.messages:  # a parent stands before its children
+    below: dict[str | None, list[Json]] = {None: []}
+    for message in reversed(record.messages):  # children stand after their parent
         raw = messages[message.external_id]
-        children = below[message.external_id] = []
-        below[message.parent_external_id].append({**raw, "children": children})
-    for message in record.messages:
-        below[message.external_id] += as_list(messages[message.external_id].get("children"))
-    return roots
+        nested = below.pop(message.external_id, [])[::-1]
+        if nested or isinstance(raw.get("children"), list):
+            raw = {**raw, "children": [*nested, *as_list(raw.get("children"))]}
+        below.setdefault(message.parent_external_id, []).append(raw)
+    return below[None][::-1]
 
 
-def _messages(record: ConversationRecord, *, is_own: bool) -> dict[str, dict[str, Json]]:
-    raws = {message.external_id: as_dict(message.raw) if is_own else {} for message in record.messages}
+def _messages(record: ConversationRecord, *, is_own: bool, nested: bool = False) -> dict[str, dict[str, Json]]:
+    raws = {said.external_id: said.raw if is_own and isinstance(said.raw, dict) else None for said in record.messages}
     # Where something was added, the order of a list without links no longer tells who answers whom.
-    linked = any("parentMessageId" in raw for raw in raws.values())
-    keep = all(raws.values()) and (linked or len({said.parent_external_id for said in record.messages}) == len(raws))
+    linked = any(raw is not None and "parentMessageId" in raw for raw in raws.values())
+    is_chain = len({said.parent_external_id for said in record.messages}) == len(raws)
+    keep = all(raw is not None for raw in raws.values()) and (linked or is_chain or nested)
     return {
         message.external_id: _message(message, raws[message.external_id], record.external_id, keep=keep)
         for message in record.messages
     }
 
 
-def _message(message: MessageRecord, raw: dict[str, Json], conversation: str | None, *, keep: bool) -> dict[str, Json]:
-    if raw:
+def _message(
+    message: MessageRecord, raw: dict[str, Json] | None, conversation: str | None, *, keep: bool
+) -> dict[str, Json]:
+    if raw is not None:
         links = {} if keep else _links(message) | raw
         edited = {} if message_text(raw) == message.content else _said(message)
         return {**links, **raw, **edited}

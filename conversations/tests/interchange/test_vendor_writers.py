@@ -260,7 +260,7 @@ def test_no_tree_is_lost_on_the_way_out_and_in(vendor, record):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
@@ -306,7 +306,7 @@ def items(reader):
 @pytest.mark.parametrize("reader", KEYS, ids=lambda reader: reader.NAME)
 @given(data=st.data())
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_json_raises_and_every_record_is_sound(reader, data):
+def test_no_json_raises_and_every_record_is_sound_and_leaves_as_it_came(reader, data):
     item = data.draw(items(reader))
     reader.recognises(item)
     for found in reader.read([item, data.draw(JSON)]):
@@ -314,4 +314,6 @@ def test_no_json_raises_and_every_record_is_sound(reader, data):
             assert faults(found) == []
             assert normalised(found) == found
             if reader.NAME in VENDORS:
-                written(reader.NAME, [found])
+                (back,) = again(reader.NAME, [found])
+                # LibreChat's empty `children` beside messages without links may come back nested: the same tree.
+                assert said(back) == said(found) if reader is librechat else back == found
