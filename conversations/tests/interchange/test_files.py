@@ -84,11 +84,10 @@ def test_nothing_in_a_file_is_nothing_and_no_error(tmp_path, data):
     [
         {"id": "d", "title": "DeepSeek", "inserted_at": "2025-01-01T00:00:00+08:00", "mapping": {"root": {}}},
         {"mapping": {"1": {"message": {"fragments": [{"type": "REQUEST", "content": "hidden text"}]}}}},
-        {"uuid": "c", "chat_messages": []},
         {"conversation_id": "c", "title": "shared", "is_anonymous": True},
         7,
     ],
-    ids=["deepseek", "deepseek fragments", "claude", "shared_conversations", "number"],
+    ids=["deepseek", "deepseek fragments", "shared_conversations", "number"],
 )
 def test_other_formats_are_not_taken_for_chatgpt_and_their_keys_are_told(tmp_path, item):
     with pytest.raises(UnrecognisedSource) as fault:
