@@ -7,14 +7,18 @@ from conversations.interchange.bundle import Bundle
 from conversations.interchange.readers import (
     aistudio,
     characterai,
+    chatbotui,
     chatgpt,
     chatgpt_export,
+    claude,
     deepseek,
     gemini_takeout,
     gemini_workspace,
     grok,
     lechat,
     lechat_export,
+    librechat,
+    openwebui,
     perplexity,
 )
 from conversations.interchange.records import ConversationRecord, DocumentRecord, Json, Trouble
@@ -58,6 +62,6 @@ class Export(Protocol):
 # The most particular first: what has a mapping may be DeepSeek's, and only then ChatGPT's.
 READERS: tuple[Reader, ...] = (
     *(deepseek, grok, gemini_takeout, aistudio, gemini_workspace, lechat, perplexity, characterai),
-    chatgpt,
+    *(chatgpt, claude, librechat, chatbotui, openwebui),
 )
 EXPORTS: Mapping[str, Export] = {chatgpt.NAME: chatgpt_export, lechat.NAME: lechat_export}

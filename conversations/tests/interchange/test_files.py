@@ -83,11 +83,10 @@ def test_nothing_in_a_file_is_nothing_and_no_error(tmp_path, data):
     "item",
     [
         {"unknown": {"fragments": [{"type": "REQUEST", "content": "hidden text"}]}},
-        {"uuid": "c", "chat_messages": []},
         {"conversation_id": "c", "title": "shared", "is_anonymous": True},
         7,
     ],
-    ids=["unknown", "claude", "shared_conversations", "number"],
+    ids=["unknown", "shared_conversations", "number"],
 )
 def test_other_formats_are_not_taken_for_chatgpt_and_their_keys_are_told(tmp_path, item):
     with pytest.raises(UnrecognisedSource) as fault:
