@@ -53,7 +53,10 @@ def download(request: Request, wanted: Download) -> HttpResponseBase:
     status = 206 if span else 200
     if request.method == "HEAD":
         return HttpResponse(status=status, headers=headers)
-    return StreamingHttpResponse(_chunks(wanted.opened(), start, end), status=status, headers=headers)
+    file = wanted.opened()
+    if end - start > CHUNK_BYTES:
+        return StreamingHttpResponse(_chunks(file, start, end), status=status, headers=headers)
+    return HttpResponse(b"".join(_chunks(file, start, end)), status=status, headers=headers)
 
 
 def _range_of(request: Request, wanted: Download) -> tuple[int, int] | None:

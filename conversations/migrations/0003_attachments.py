@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(fields=("user", "conversation", "message", "external_id"), name="attachment_imported_once"),
                     models.UniqueConstraint(condition=models.Q(("file", ""), _negated=True), fields=("user", "file"), name="attachment_owns_its_file"),
                     models.CheckConstraint(condition=models.Q(models.Q(models.Q(("file", ""), _negated=True), ("missing__isnull", True)), models.Q(("file", ""), ("missing__isnull", False)), _connector="OR"), name="attachment_here_or_missing"),
-                    models.CheckConstraint(condition=models.Q(models.Q(("file", ""), ("sha256__isnull", True)), models.Q(models.Q(("file", ""), _negated=True), ("sha256__regex", "^[0-9a-f]{64}$"), ("size__isnull", False)), _connector="OR"), name="attachment_bytes_known"),
+                    models.CheckConstraint(condition=models.Q(models.Q(("file", ""), ("sha256__isnull", True)), models.Q(models.Q(("file", ""), _negated=True), ("sha256__isnull", False), ("sha256__regex", "^[0-9a-f]{64}$"), ("size__isnull", False)), _connector="OR"), name="attachment_bytes_known"),
                 ],
             },
         ),

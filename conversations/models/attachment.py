@@ -43,7 +43,7 @@ class Attachment(OwnedModel):
             ),
             models.CheckConstraint(
                 condition=Q(file="", sha256__isnull=True)
-                | (~Q(file="") & Q(sha256__regex="^[0-9a-f]{64}$", size__isnull=False)),
+                | (~Q(file="") & Q(sha256__isnull=False, sha256__regex="^[0-9a-f]{64}$", size__isnull=False)),
                 name="attachment_bytes_known",
             ),
         ]

@@ -46,7 +46,10 @@ class AttachmentPage:
 
 @functools.cache
 def _page_statement(continued: bool, backwards: bool, of_message: bool) -> str:
-    """ATTACHMENT_PAGE: uses attachment_reading_order; attachments of messages in the trash are left out."""
+    """ATTACHMENT_PAGE: uses attachment_reading_order; for one message attachment_imported_once, and sorts its few.
+
+    Attachments of messages in the trash are left out.
+    """
     direction, beyond = ("DESC", "<") if backwards else ("ASC", ">")
     after = f"AND (a.created_at, a.id) {beyond} (%(after_at)s::timestamptz, %(after_id)s::uuid)" if continued else ""
     shown = f"""
@@ -86,7 +89,7 @@ def attachments_page(request: AttachmentRequest) -> AttachmentPage:
     return AttachmentPage(Page.of(row, limit=request.limit, backwards=request.backwards), row["total"])
 
 
-# Uses the keys of attachments, messages and conversations.
+# Uses the keys of attachments (or attachment_by_id), messages and conversations: a probe each.
 ATTACHMENT_BYTES = f"""
     /* attachment_bytes */
     SELECT a.name, a.size, a.sha256, a.file, a.missing
