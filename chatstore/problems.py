@@ -33,6 +33,7 @@ TITLES = {
     412: ("precondition_failed", "It has changed since you read it"),
     413: ("body_too_large", "The request body is too large"),
     415: ("unsupported_media_type", "This media type is not understood"),
+    416: ("range_not_satisfiable", "There are no such bytes"),
     422: ("invalid", "The request is well-formed but not valid"),
     429: ("throttled", "Too many requests"),
     500: ("internal_error", "Something went wrong here"),

@@ -46,6 +46,12 @@ class JsonRenderer(BaseRenderer):
         return data if isinstance(data, bytes) else encode_json(data)
 
 
+class BytesRenderer(JsonRenderer):
+    """For views that send bytes themselves: it says what they are, when a client asks (Accept)."""
+
+    media_type = "application/octet-stream"
+
+
 class JsonParser(BaseParser):
     """The body as it came: `chatstore.bodies` reads it straight into the type that the endpoint takes."""
 

@@ -20,6 +20,8 @@ TAGS = {
     "accounts": "Who you are: registration, tokens, profile.",
     "conversations": "Conversations: lists, changes, the trash, copies.",
     "messages": "The messages of a conversation, a tree of which one branch is active.",
+    "attachments": "Files that imports brought with messages.",
+    "documents": "What imports brought beside conversations: memories, projects, prompts.",
 }
 HEADERS = {
     "X-Request-ID": "The request's id, as sent, or made here; it is in every line of the log.",

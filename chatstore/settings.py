@@ -62,6 +62,7 @@ MESSAGES_PER_REQUEST = env_int("CHATSTORE_MESSAGES_PER_REQUEST", 1_000, minimum=
 DATA_UPLOAD_MAX_MEMORY_SIZE = env_int("CHATSTORE_MAX_BODY_BYTES", 10_000_000, minimum=1_000)  # more is 413
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 READ_CACHE_BYTES = env_int("CHATSTORE_READ_CACHE_BYTES", 8_000_000)  # of each process, for pages read again; 0: none
+MAX_ATTACHMENT_BYTES = env_int("CHATSTORE_MAX_ATTACHMENT_BYTES", 100_000_000, minimum=1)  # larger ones stay outside
 IDEMPOTENCY_HOURS = env_int("CHATSTORE_IDEMPOTENCY_HOURS", 24, minimum=1)
 THROTTLE_RATES = parse_rates(env_str("CHATSTORE_THROTTLE_RATES"))
 # How many proxies in front may be believed about X-Forwarded-For. 0: none, the peer's address counts.
@@ -162,6 +163,18 @@ LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", "UTC", True, True
 
 DATA_DIR = Path(env_str("CHATSTORE_DATA_DIR", str(BASE_DIR / "var"))).resolve()
 STATIC_URL, STATIC_ROOT = "/static/", BASE_DIR / "static"
+STORAGES: dict[str, dict[str, Any]] = {
+    # The bytes of attachments; conversations/actions/files.py names them. Nothing serves this folder but our views.
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "files",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 # Production serves what `collectstatic` gathered; `make run` has gathered nothing.
 WHITENOISE_USE_FINDERS = env_bool("CHATSTORE_STATIC_FINDERS", DEBUG)
 WHITENOISE_AUTOREFRESH = False

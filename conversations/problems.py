@@ -1,6 +1,6 @@
 """The refusals of this app, by name."""
 
-from chatstore.problems import BY_CONSTRAINT, Conflict, Forbidden, IdTaken, Invalid, NotFound
+from chatstore.problems import BY_CONSTRAINT, TITLES, Conflict, DomainError, Forbidden, IdTaken, Invalid, NotFound
 
 
 class ConversationNotFound(NotFound):
@@ -25,6 +25,22 @@ class MessageInTrash(NotFound):
 
 class MessageForbidden(Forbidden):
     code, title = "message_forbidden", "This message belongs to somebody else"
+
+
+class AttachmentNotFound(NotFound):
+    code, title = "attachment_not_found", "There is no such attachment"
+
+
+class AttachmentMissing(NotFound):
+    code, title = "attachment_missing", "The bytes of this attachment are not here"
+
+
+class AttachmentForbidden(Forbidden):
+    code, title = "attachment_forbidden", "This attachment belongs to somebody else"
+
+
+class RangeNotSatisfiable(DomainError):
+    status, code, title = 416, "range_not_satisfiable", TITLES[416][1]
 
 
 class ParentNotFound(Invalid):

@@ -14,6 +14,7 @@ from chatstore.problems import IdTaken, PreconditionFailed
 from chatstore.sql import Row
 from chatstore.storable import json_to_storable, to_storable
 from conversations.actions.changes import Write
+from conversations.actions.files import files_delete_on_commit
 from conversations.actions.idempotency import Once, raise_answer_given, remember_answer
 from conversations.actions.rows import INSERT_MESSAGES, batch_of, own_ids, patch_values
 from conversations.drafts import ConversationDraft, ConversationPatch
@@ -296,7 +297,7 @@ RESTORE = Write(
     about="%(conversation)s::uuid",
     status=200,
 )
-# Its messages go with it by the cascade of the database; the feed's one `delete` stands for them too.
+# Its messages and attachments go with it by the cascade of the database; the feed's one `delete` stands for them too.
 DELETE = Write(
     "conversation_delete",
     """
@@ -310,7 +311,10 @@ DELETE = Write(
         SELECT 1 AS ordinal, 'conversation' AS kind, c.id AS object_id, c.id AS conversation_id, 'delete' AS op
           FROM touched c
     )""",
-    "SELECT c.id FROM touched c",
+    """
+    SELECT c.id, ARRAY(SELECT a.file FROM conversations_attachment a
+                        WHERE a.user_id = %(user)s AND a.conversation_id = %(conversation)s AND a.file <> '') AS files
+      FROM touched c""",
 )
 
 
@@ -333,8 +337,9 @@ def conversation_restore(*, user_id: UUID, conversation_id: UUID, once: Once | N
 
 
 def conversation_delete(*, user_id: UUID, conversation_id: UUID, versions: Sequence[int] | None = None) -> None:
-    """For good, from the trash or not: the row, its messages, and the answers kept about it."""
-    if DELETE.run({"user": user_id, "conversation": conversation_id, "versions": versions}):
+    """For good, from the trash or not: the row, its messages, its attachments' files, and the answers kept about it."""
+    if rows := DELETE.run({"user": user_id, "conversation": conversation_id, "versions": versions}):
+        files_delete_on_commit(rows[0]["files"])
         return
     refusal = conversation_refusal(found := standing(user_id=user_id, conversation_id=conversation_id))
     if isinstance(refusal, ConversationForbidden | ConversationNotFound):

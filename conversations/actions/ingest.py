@@ -1,91 +1,32 @@
 """Writing what readers read: a batch of conversations is one transaction, by COPY.
 
 Identity is (user, source, external id). The same again changes nothing; a newer record adds what is new, changes what
-changed, moves the leaf, renames; nothing is ever deleted.
+changed, moves the leaf, renames; nothing is ever deleted. The bytes of attachments are in storage before their batch
+begins, because a reader's streams end with the next record; what a batch that failed left there is deleted.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from chatstore import metrics
-from chatstore.storable import json_to_storable, to_storable
 from conversations.actions import ingest_batch
-from conversations.actions.ingest_batch import Incoming, Outcome
+from conversations.actions.files import files_delete, files_delete_on_commit
+from conversations.actions.ingest_attachments import attachments_described, attachments_received
+from conversations.actions.ingest_documents import IncomingDocument, document_incoming, documents_keep
+from conversations.actions.ingest_incoming import Incoming, Outcome, conversation_incoming
+from conversations.actions.ingest_report import ImportTotals as ImportTotals
+from conversations.actions.ingest_report import ItemReport as ItemReport
 from conversations.actions.statistics import MANY, statistics_refresh
 from conversations.interchange.readers import Found
-from conversations.interchange.records import ConversationRecord, DocumentRecord, Trouble
+from conversations.interchange.records import DocumentRecord, Trouble
 
 BATCH_MESSAGES, BATCH_CHARACTERS = 2_000, 4_000_000
 
-ItemOutcome = Literal["imported", "updated", "unchanged", "skipped", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class ItemReport:
-    """What became of one item of a file. The counts are messages."""
-
-    index: int
-    external_id: str | None
-    outcome: ItemOutcome
-    reason: str = ""
-    detail: str = ""
-    pointer: str | None = None
-    conversation_id: UUID | None = None
-    imported: int = 0
-    updated: int = 0
-    unchanged: int = 0
-
-
-@dataclass(slots=True)
-class ImportTotals:
-    """The sums of an import: conversations by outcome, and messages."""
-
-    conversations_imported: int = 0
-    conversations_updated: int = 0
-    conversations_unchanged: int = 0
-    conversations_skipped: int = 0
-    conversations_failed: int = 0
-    imported_count: int = 0
-    updated_count: int = 0
-    unchanged_count: int = 0
-
-    def add(self, report: ItemReport) -> None:
-        name = f"conversations_{report.outcome}"
-        setattr(self, name, getattr(self, name) + 1)
-        self.imported_count += report.imported
-        self.updated_count += report.updated
-        self.unchanged_count += report.unchanged
-
-    @property
-    def any_stored(self) -> bool:
-        """Whether anything of it is here now, from this import or an earlier one."""
-        return bool(self.conversations_imported or self.conversations_updated or self.conversations_unchanged)
-
-    @property
-    def status(self) -> Literal["success", "partial_success", "failed"]:
-        """Never a success when nothing came in."""
-        if not self.any_stored:
-            return "failed"
-        return "partial_success" if self.conversations_failed else "success"
-
-    @property
-    def reason(self) -> str:
-        """Why there was nothing at all, or ""."""
-        return "" if self.any_stored or self.conversations_skipped or self.conversations_failed else "nothing_to_import"
-
-    def __str__(self) -> str:
-        return (
-            f"conversations: {self.conversations_imported} imported, {self.conversations_updated} updated, "
-            f"{self.conversations_unchanged} unchanged, {self.conversations_skipped} skipped, "
-            f"{self.conversations_failed} failed; messages: {self.imported_count} new, {self.updated_count} changed, "
-            f"{self.unchanged_count} unchanged"
-        )
+Ready = Incoming | IncomingDocument
 
 
 def conversations_ingest(*, user_id: UUID, found: Iterable[Found], dry_run: bool = False) -> Iterator[ItemReport]:
@@ -104,103 +45,115 @@ def _ingested(user_id: UUID, found: Iterable[Found], dry_run: bool) -> Iterator[
     """Store what was read, batch by batch, and say of each item what became of it, in the order of the file.
 
     A batch that was reported is committed. A conversation that the database refuses is `failed`, alone. With `dry_run`
-    everything is done and rolled back. What `found` raises is raised here, when all that came before it is stored.
-    Raises OperationalError when the database goes away: what was reported stays.
+    everything is done and rolled back. What `found` or the storage of files raises is raised here, when all that came
+    before it is stored. Raises OperationalError when the database goes away: what was reported stays.
     """
     batch = _Batch()
     items = enumerate(found)
-    while True:
-        try:
-            index, item = next(items)
-        except StopIteration:
-            break
-        except Exception:
-            yield from batch.stored(user_id, dry_run)
-            raise
-        ready = _made_ready(index, item)
-        if isinstance(ready, Trouble) or not batch.has_room_for(ready):
-            yield from batch.stored(user_id, dry_run)
-            batch = _Batch()
-        if isinstance(ready, Trouble):
-            yield _of_trouble(index, ready)
-        else:
-            batch.add(ready)
-    yield from batch.stored(user_id, dry_run)
+    try:
+        while True:
+            try:
+                index, item = next(items)
+                ready = _made_ready(user_id, index, item)
+            except StopIteration:
+                break
+            except Exception:
+                yield from batch.stored(user_id, dry_run)
+                raise
+            reports: list[ItemReport] = []
+            if isinstance(ready, Trouble) or not batch.has_room_for(ready):
+                full, batch = batch, _Batch()
+                if not isinstance(ready, Trouble):
+                    batch.add(ready)  # before anything is stored or said: it has files to answer for
+                reports = full.stored(user_id, dry_run)
+            else:
+                batch.add(ready)
+            yield from reports
+            if isinstance(ready, Trouble):
+                yield _of_trouble(index, ready)
+        yield from batch.stored(user_id, dry_run)
+    finally:
+        files_delete(batch.files)  # of what will not be stored any more
 
 
 class _Batch:
-    """Conversations to be stored in one transaction; none twice."""
+    """What is to be stored in one transaction; nothing twice."""
 
     def __init__(self) -> None:
-        self.items: list[Incoming] = []
-        self.identities: set[tuple[str, str]] = set()
+        self.items: list[Ready] = []
+        self.identities: set[tuple[str, ...]] = set()
         self.messages = self.characters = 0
 
-    def has_room_for(self, incoming: Incoming) -> bool:
+    def has_room_for(self, ready: Ready) -> bool:
         is_full = self.messages >= BATCH_MESSAGES or self.characters >= BATCH_CHARACTERS
-        return not is_full and (incoming.record.source, incoming.external_id) not in self.identities
+        return not is_full and ready.identity not in self.identities
 
-    def add(self, incoming: Incoming) -> None:
-        self.items.append(incoming)
-        self.identities.add((incoming.record.source, incoming.external_id))
-        self.messages += len(incoming.record.messages)
-        self.characters += incoming.characters
+    def add(self, ready: Ready) -> None:
+        self.items.append(ready)
+        self.identities.add(ready.identity)
+        self.messages += ready.messages
+        self.characters += ready.characters
+
+    @property
+    def files(self) -> list[str]:
+        return [file for ready in self.items for file in ready.files]
 
     def stored(self, user_id: UUID, dry_run: bool) -> list[ItemReport]:
-        return _stored(user_id, self.items, dry_run)
+        items, self.items = self.items, []
+        return _stored(user_id, items, dry_run)
 
 
-def _made_ready(index: int, item: Found) -> Incoming | Trouble:
-    match item:
-        case Trouble():
-            return item
-        case DocumentRecord():
-            detail = "It is no conversation."
-            return Trouble(
-                index=index, external_id=item.external_id, outcome="skipped", reason="not_a_conversation", detail=detail
-            )
-        case ConversationRecord():
-            return _record_made_ready(index, item)
-
-
-def _record_made_ready(index: int, record: ConversationRecord) -> Incoming | Trouble:
+def _made_ready(user_id: UUID, index: int, item: Found) -> Ready | Trouble:
+    if isinstance(item, Trouble):
+        return item
     try:
-        return incoming_of(index, record)
+        if isinstance(item, DocumentRecord):
+            return document_incoming(index, item)
+        incoming, described = conversation_incoming(index, item), attachments_described(item)
     except RecursionError:
         detail = "Its data are nested too deeply to be stored."
         return Trouble(
-            index=index, external_id=record.external_id, outcome="failed", reason="nested_too_deeply", detail=detail
+            index=index, external_id=item.external_id, outcome="failed", reason="nested_too_deeply", detail=detail
         )
+    if not described:
+        return incoming
+    received = attachments_received(
+        user_id=user_id, source=item.source, external_id=incoming.external_id, described=described
+    )
+    return replace(incoming, attachments=received)
 
 
-def incoming_of(index: int, record: ConversationRecord) -> Incoming:
-    """A record made ready: its raw texts encoded once, and its digest."""
-    whole = hashlib.sha256()
-    raws = []
-    for message in record.messages:
-        raw = None if message.raw is None else json_to_storable(message.raw)
-        raws.append(raw)
-        for part in (message.external_id, message.parent_external_id or "", raw or message.role + message.content):
-            whole.update(to_storable(part).encode() + b"\0")
-    said_by = whole.copy()  # a format without ids is known again by what was said
-    for part in (record.title or "", record.current_external_id or "", str(record.updated_at), str(record.archived)):
-        whole.update(to_storable(part).encode() + b"\0")
-    external_id = record.external_id or f"sha256:{said_by.hexdigest()}"
-    return Incoming(index, record, external_id, whole.digest(), raws)
-
-
-def _stored(user_id: UUID, batch: Sequence[Incoming], dry_run: bool) -> list[ItemReport]:
+def _stored(user_id: UUID, batch: Sequence[Ready], dry_run: bool) -> list[ItemReport]:
     if not batch:
         return []
     try:
-        outcomes = _in_transaction(user_id, batch, dry_run)
+        reports = _in_transaction(user_id, batch, dry_run)
     except (DatabaseError, InterfaceError, ValueError, OverflowError) as error:
         if isinstance(error, OperationalError | InterfaceError) and not _is_too_large(error):
+            if _was_rolled_back(error):
+                _delete_files(batch)
             raise
         if len(batch) == 1:
-            return [_counted(ItemReport(batch[0].index, batch[0].external_id, "failed", reason="refused_by_database"))]
-        return [report for incoming in batch for report in _stored(user_id, [incoming], dry_run)]
-    return [_counted(_report(incoming, outcome)) for incoming, outcome in zip(batch, outcomes, strict=True)]
+            _delete_files(batch)
+            return [_refused(batch[0])]
+        return [report for ready in batch for report in _stored(user_id, [ready], dry_run)]
+    if dry_run:
+        _delete_files(batch)
+    return [_counted(report) for report in reports]
+
+
+def _delete_files(batch: Sequence[Ready]) -> None:
+    files_delete(file for ready in batch for file in ready.files)
+
+
+def _was_rolled_back(error: Exception) -> bool:
+    """Whether the server said so. When it is gone, nobody knows if it had committed: the files stay, for the sweep."""
+    return getattr(error.__cause__, "sqlstate", None) is not None
+
+
+def _refused(ready: Ready) -> ItemReport:
+    kind = ready.record.kind if isinstance(ready, IncomingDocument) else ""
+    return ItemReport(ready.index, ready.external_id, "failed", reason="refused_by_database", document_kind=kind)
 
 
 def _is_too_large(error: Exception) -> bool:
@@ -208,7 +161,9 @@ def _is_too_large(error: Exception) -> bool:
     return (getattr(error.__cause__, "sqlstate", None) or "").startswith("54")
 
 
-def _in_transaction(user_id: UUID, batch: Sequence[Incoming], dry_run: bool) -> list[Outcome]:
+def _in_transaction(user_id: UUID, batch: Sequence[Ready], dry_run: bool) -> list[ItemReport]:
+    conversations = [ready for ready in batch if isinstance(ready, Incoming)]
+    documents = [ready for ready in batch if isinstance(ready, IncomingDocument)]
     with transaction.atomic():
         with connection.cursor() as cursor:
             # One import of a person at a time: two of the same file give one result. Not the counter's row: that one
@@ -218,10 +173,21 @@ def _in_transaction(user_id: UUID, batch: Sequence[Incoming], dry_run: bool) -> 
                 " pg_advisory_xact_lock(hashtextextended(%s, 0))",
                 [f"chatstore.ingest:{user_id}"],
             )
-        outcomes = ingest_batch.store(user_id=user_id, batch=batch, now=timezone.now())
+        now = timezone.now()
+        kept = documents_keep(user_id=user_id, documents=documents, now=now)
+        outcomes, idle_files = ingest_batch.store(user_id=user_id, batch=conversations, now=now)
         if dry_run:
             transaction.set_rollback(True)
-    return outcomes
+        else:
+            files_delete_on_commit(idle_files)
+    reports = [
+        *map(_report, conversations, outcomes),
+        *(
+            ItemReport(document.index, document.external_id, outcome, document_kind=document.record.kind)
+            for document, outcome in zip(documents, kept, strict=True)
+        ),
+    ]
+    return sorted(reports, key=lambda report: report.index) if documents else reports
 
 
 def _report(incoming: Incoming, outcome: Outcome) -> ItemReport:
@@ -234,6 +200,8 @@ def _report(incoming: Incoming, outcome: Outcome) -> ItemReport:
         imported=outcome.imported,
         updated=outcome.updated,
         unchanged=outcome.unchanged,
+        attachments_stored=outcome.attachments,
+        attachments_missing=sum(attachment.is_missing for attachment in incoming.attachments),
     )
 
 

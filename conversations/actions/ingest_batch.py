@@ -1,7 +1,6 @@
 """One batch of an import, inside its transaction: find what is there, COPY what is new, change what changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -9,39 +8,14 @@ from uuid import UUID
 from django.db import connection
 
 from chatstore.owned import new_id
-from chatstore.storable import json_to_storable, to_storable
+from chatstore.storable import from_storable, json_to_storable, to_storable
 from conversations.actions import copying
+from conversations.actions.ingest_attachments import attachments_keep
+from conversations.actions.ingest_incoming import Incoming, Outcome
 from conversations.actions.placing import Node, Placed, is_linear, placed
 from conversations.actions.rows import FIELDS
 from conversations.actions.titles import title_from
-from conversations.interchange.records import ConversationRecord, MessageRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A record on its way in: identity, digest, and the raw JSON of each message, encoded for storage."""
-
-    index: int
-    record: ConversationRecord
-    external_id: str
-    digest: bytes
-    raws: Sequence[str | None]
-
-    @property
-    def characters(self) -> int:
-        return sum(len(raw or message.content) for raw, message in zip(self.raws, self.record.messages, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a record; the counts are messages."""
-
-    kind: Literal["imported", "updated", "unchanged", "skipped"]
-    conversation_id: UUID
-    imported: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    reason: str = ""
+from conversations.interchange.records import MessageRecord
 
 
 class Existing(NamedTuple):
@@ -118,14 +92,17 @@ COUNT_UP = """
 """
 
 
-def store(*, user_id: UUID, batch: Sequence[Incoming], now: datetime) -> list[Outcome]:
-    """Store a batch within the open transaction: one outcome for each, in order."""
+def store(*, user_id: UUID, batch: Sequence[Incoming], now: datetime) -> tuple[list[Outcome], Sequence[str]]:
+    """Store a batch within the open transaction: one outcome for each, in order; and the files that no row names then,
+    of those that were written for it, or were named before."""
+    if not batch:
+        return [], ()
     existing = _existing(user_id, batch)
     new: dict[int, tuple[UUID, list[Placed]]] = {}
     outcomes: list[Outcome] = []
     changes: list[Changed] = []
     for incoming in batch:
-        there = existing.get((incoming.record.source, incoming.external_id))
+        there = existing.get(incoming.identity)
         count = len(incoming.record.messages)
         if there is None:
             conversation_id, (messages, _) = new_id(), placed(incoming.record, now=now)
@@ -140,15 +117,16 @@ def store(*, user_id: UUID, batch: Sequence[Incoming], now: datetime) -> list[Ou
         else:
             outcomes.append(_merge(user_id, incoming, there, now, changes))
     _copy_new(user_id, [incoming for incoming in batch if incoming.index in new], new, now)
+    outcomes, idle_files = attachments_keep(user_id=user_id, batch=batch, outcomes=outcomes)
     _record(user_id, changes)
-    return outcomes
+    return outcomes, idle_files
 
 
 def _existing(user_id: UUID, batch: Sequence[Incoming]) -> dict[tuple[str, str], Existing]:
     with connection.cursor() as cursor:
         sources = [incoming.record.source for incoming in batch]
         cursor.execute(EXISTING, [sources, [to_storable(incoming.external_id) for incoming in batch], user_id])
-        return {(row[0], row[1]): Existing(*row[2:]) for row in cursor.fetchall()}
+        return {(row[0], from_storable(row[1])): Existing(*row[2:]) for row in cursor.fetchall()}
 
 
 def _copy_new(
@@ -247,12 +225,12 @@ def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, ch
     with connection.cursor() as cursor:
         cursor.execute(KNOWN, [user_id, there.id])
         rows = cursor.fetchall()
-    known = {row[0]: Node(row[1], row[2], row[3]) for row in rows if row[0] is not None}
+    known = {from_storable(row[0]): Node(row[1], row[2], row[3]) for row in rows if row[0] is not None}
     record = incoming.record
     new, old = placed(record, now=now, known=known)
     raws = dict(zip((m.external_id for m in record.messages), incoming.raws, strict=True))
     if not new and record.updated_at is not None and record.updated_at < there.source_updated_at:
-        return Outcome("unchanged", there.id, unchanged=len(old))
+        return Outcome("unchanged", there.id, unchanged=len(old), is_older=True)
     updated = _update_known(user_id, there.id, old, raws)
     copying.copy_lines(
         "conversations_message",

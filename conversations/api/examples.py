@@ -71,3 +71,35 @@ MESSAGES_APPEND = [
     OpenApiExample("Appended", MESSAGE, response_only=True, status_codes=["201"]),
 ]
 MESSAGE_UPDATE = [OpenApiExample("Correct it", {"content": "4,478 m."}, request_only=True)]
+
+ATTACHMENT: dict[str, Any] = {
+    "id": "019ab1c2-4a01-7b3c-a512-6f0e2d9c8b71",
+    "conversation_id": "019ab1c2-3f0e-7c11-9a53-1d5a6f0c2b77",
+    "message_id": "019ab1c2-3f0f-7a02-8c11-4b2e9d0a7f10",
+    "external_id": "file-7Yx2",
+    "name": "matterhorn.jpg",
+    "media_type": "image/jpeg",
+    "size": 48213,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "missing": None,
+    "text": "",
+    "created_at": "2026-11-22T10:15:30.123457Z",
+}
+DOCUMENT: dict[str, Any] = {
+    "id": "019ab1c2-4b77-7d10-8e2f-2a9c5d41e0f3",
+    "source": "claude",
+    "kind": "project",
+    "external_id": "0190163d-8694-739b-aea5-966c26f8ad91",
+    "title": "Alps",
+    "raw": {"name": "Alps", "prompt_template": "You know every mountain."},
+    "created_at": "2026-11-22T10:15:30.123456Z",
+    "updated_at": "2026-11-22T10:15:30.123456Z",
+}
+
+
+def _page_of(result: dict[str, Any]) -> dict[str, Any]:
+    return {"results": [result], "next": None, "previous": None, "limit": 50, "offset": 0, "total": 1}
+
+
+ATTACHMENT_LIST = [OpenApiExample("A picture", _page_of(ATTACHMENT), response_only=True, status_codes=["200"])]
+DOCUMENT_LIST = [OpenApiExample("A project", _page_of(DOCUMENT), response_only=True, status_codes=["200"])]

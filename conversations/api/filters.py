@@ -1,4 +1,4 @@
-"""The filters of the conversation list, checked. Each set of them has a prepared statement of its own (queries/)."""
+"""The filters of lists, checked. Each set of them has a prepared statement of its own (queries/)."""
 
 from typing import Any
 
@@ -27,6 +27,11 @@ def list_filters(request: Request) -> tuple[dict[str, Any], bool]:
     if words := _text(request, "q"):
         filters["q"] = words
     return filters, in_trash
+
+
+def document_filters(request: Request) -> dict[str, Any]:
+    """Those of the list of documents. Raises Invalid (422)."""
+    return {name: text for name in ("source", "kind") if (text := _text(request, name)) is not None}
 
 
 def _text(request: Request, name: str) -> str | None:

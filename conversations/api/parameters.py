@@ -67,6 +67,12 @@ LIST_FILTERS = [
         description="Default: -updated_at, newest activity first.",
     ),
 ]
+MESSAGE_ID = P("message_id", OpenApiTypes.UUID, description="Only those of this message.")
+RANGE = P("Range", str, P.HEADER, description="One range of bytes (RFC 9110, section 14): 206, or 416.")
+DOCUMENT_FILTERS = [
+    P("source", _TEXT, description="Only those of this format."),
+    P("kind", _TEXT, description="Only those of this kind: `memory`, `project`, `prompt`, …"),
+]
 HISTORY = [
     P("order", str, enum=["asc", "desc"], default="asc", description="`asc`: oldest first."),
     P("branch", str, description="`all` for the whole tree, or the id of a message for the branch that leads to it."),

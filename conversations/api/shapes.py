@@ -131,3 +131,49 @@ class ExchangeList(ListEnvelope, kw_only=True):
     """A page of exchanges."""
 
     results: list[ExchangeOut]
+
+
+class AttachmentOut(Struct, kw_only=True):
+    """A file that came with a message. `name` and `media_type` are the source's words."""
+
+    id: UUID
+    conversation_id: UUID
+    message_id: UUID
+    external_id: str
+    name: str
+    media_type: str
+    size: Annotated[int, Meta(description="In bytes; of missing ones, what the source says.")] | None
+    sha256: Annotated[str, Meta(description="Of the bytes, in hex.")] | None
+    missing: (
+        Annotated[
+            str, Meta(description="Why there are no bytes: `not_in_export`, `too_large`, `unreadable`, `not_kept`.")
+        ]
+        | None
+    )
+    text: Annotated[str, Meta(description="What the vendor read out of the file.")]
+    created_at: datetime
+
+
+class AttachmentList(ListEnvelope, kw_only=True):
+    """A page of attachments."""
+
+    results: list[AttachmentOut]
+
+
+class DocumentOut(Struct, kw_only=True):
+    """What an export held beside conversations, whole, as its source had it."""
+
+    id: UUID
+    source: str
+    kind: str
+    external_id: str
+    title: str
+    raw: Any
+    created_at: datetime
+    updated_at: datetime
+
+
+class DocumentList(ListEnvelope, kw_only=True):
+    """A page of documents."""
+
+    results: list[DocumentOut]

@@ -3,7 +3,9 @@
 from django.urls import path
 
 from conversations.api.direct import direct
+from conversations.api.views.attachments import AttachmentContentViewSet, AttachmentViewSet
 from conversations.api.views.conversations import ConversationViewSet
+from conversations.api.views.documents import DocumentViewSet
 from conversations.api.views.messages import MessageViewSet
 
 ONE = "conversations/<uuid:conversation_id>/messages/<uuid:pk>"
@@ -36,4 +38,15 @@ urlpatterns = [
         name="message",
     ),
     path(f"{ONE}/restore", MessageViewSet.as_view({"post": "restore"}), name="message-restore"),
+    path(
+        "conversations/<uuid:conversation_id>/attachments",
+        AttachmentViewSet.as_view({"get": "list"}),
+        name="attachments",
+    ),
+    path(
+        "attachments/<uuid:pk>/content",
+        AttachmentContentViewSet.as_view({"get": "retrieve"}),
+        name="attachment-content",
+    ),
+    path("documents", DocumentViewSet.as_view({"get": "list"}), name="documents"),
 ]

@@ -1,6 +1,20 @@
+from conversations.models.attachment import Attachment
 from conversations.models.change import Change, ChangeCounter, Kind, Op
 from conversations.models.conversation import Conversation
+from conversations.models.document import Document
 from conversations.models.idempotency import IdempotencyKey
 from conversations.models.message import Message, Role, Status
 
-__all__ = ["Change", "ChangeCounter", "Conversation", "IdempotencyKey", "Kind", "Message", "Op", "Role", "Status"]
+__all__ = [
+    "Attachment",
+    "Change",
+    "ChangeCounter",
+    "Conversation",
+    "Document",
+    "IdempotencyKey",
+    "Kind",
+    "Message",
+    "Op",
+    "Role",
+    "Status",
+]

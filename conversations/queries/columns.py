@@ -88,3 +88,22 @@ MESSAGE = Columns(
     times=("created_at", "updated_at", "deleted_at"),
     decimals=("cost_cents",),
 )
+ATTACHMENT = Columns(
+    plain=(
+        "id",
+        "conversation_id",
+        "message_id",
+        "external_id",
+        "name",
+        "media_type",
+        "size",
+        "sha256",
+        "missing",
+        "text",
+    ),
+    times=("created_at",),
+)
+DOCUMENT = Columns(
+    plain=("id", "source", "kind", "external_id", "title", "raw"),
+    times=("created_at", "updated_at"),
+)

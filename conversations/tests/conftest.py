@@ -1,8 +1,22 @@
 """What most tests of conversations begin with."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture(scope="session")
+def files_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tests' attachments lie: never in the checkout's own data."""
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(autouse=True)
+def _files_apart(settings: Any, files_root: Path) -> None:
+    default = settings.STORAGES["default"]
+    options = {**default["OPTIONS"], "location": files_root}
+    settings.STORAGES = {**settings.STORAGES, "default": {**default, "OPTIONS": options}}
 
 
 @pytest.fixture

@@ -63,6 +63,8 @@ ON_CONVERSATIONS = [
     Route("get", "/{c}/context?format=native&limit=500"),
     Route("get", "/{c}/exchanges"),
     Route("get", "/{c}/exchanges?limit=1&offset=1"),
+    Route("get", "/{c}/attachments"),
+    Route("get", "/{c}/attachments?message_id={m}"),
 ]
 ON_MESSAGES = [
     Route("get", "/{c}/messages/{m}"),
@@ -102,7 +104,9 @@ def test_the_table_of_routes_is_complete():
         path = path.replace("<uuid:conversation_id>", "{c}").removeprefix("/conversations")
         return {(method, path) for method in pattern.callback.actions if method != "head" and "{c}" in path}
 
-    routes = {route for pattern in urlpatterns for route in actions(pattern)}
+    # The bytes of an attachment have an address of their own, and tests in test_attachments.py.
+    below = [pattern for pattern in urlpatterns if str(pattern.pattern).startswith("conversations")]
+    routes = {route for pattern in below for route in actions(pattern)}
     assert routes == {(r.method, r.path.partition("?")[0]) for r in OWNED_ROUTES if r.method != "head"}
 
 

@@ -4,7 +4,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +22,7 @@ from conversations.actions import conversations as conversation_actions
 from conversations.actions import message_edits as message_actions
 from conversations.actions.changes import Write
 from conversations.models import Conversation, Message
+from conversations.queries import attachments, documents
 from conversations.queries import conversations as lists
 from conversations.queries.standing import STANDING
 from conversations.tests.ownership import UnboundStatement, owned_tables, unbound_tables, watch
@@ -125,6 +126,7 @@ def test_a_row_that_is_saved_reloaded_or_followed_names_its_owner(user):
 def test_every_owned_table_is_watched():
     assert owned_tables() >= {
         C, M, "conversations_change", "conversations_changecounter", "conversations_idempotencykey", "accounts_session",
+        "conversations_attachment", "conversations_document",
     }  # fmt: skip
 
 
@@ -172,6 +174,12 @@ def named() -> Iterator[Any]:
             conversation_actions._update_statement(f) for f in subsets(conversation_actions.FIELDS)
         ],
         "conversation_replace": [replacing._replace_statement(f) for f in [(), *subsets(conversation_actions.FIELDS)]],
+        "attachment_page": [attachments._page_statement(*flags) for flags in product((True, False), repeat=3)],
+        "document_page": [
+            documents._page_statement(filters, *flags)
+            for filters in [(), *subsets(documents.FILTERS)]
+            for flags in product((True, False), repeat=2)
+        ],
         "message_update": [message_actions._update_statement(f) for f in subsets(message_actions.FIELDS)],
     }
     for name, statements in made.items():
@@ -192,6 +200,9 @@ def test_the_statements_are_found_where_they_are():
             "conversations.actions.messages.APPEND_ONE", "conversations.actions.message_edits.RESTORE",
             "conversations.actions.conversations.CREATE", "conversations.actions.conversations.DELETE",
             "conversations.actions.branches.FORK", "conversations.actions.idempotency.ANSWER",
-            "conversations.actions.ingest_batch.UPDATE_MESSAGES", "accounts.actions.sessions.SESSIONS_END",
+            "conversations.actions.ingest_batch.UPDATE_MESSAGES",
+            "conversations.actions.ingest_attachments.UPSERT", "conversations.actions.ingest_documents.UPSERT",
+            "conversations.actions.files.HELD", "conversations.queries.attachments.ATTACHMENT_BYTES",
+            "accounts.actions.sessions.SESSIONS_END",
             "accounts.queries.USER_BY_SESSION"} <= names  # fmt: skip
     assert USER_BY_SESSION in {param.values[0] for param in named()}

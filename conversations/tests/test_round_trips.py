@@ -10,16 +10,21 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from conversations.api.urls import urlpatterns
-from conversations.tests.people import client_of
+from conversations.models import Message
+from conversations.tests.people import attachment_with, client_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LIST = "/api/v1/conversations"
+API = "/api/v1"
+LIST = f"{API}/conversations"
 SAID = {"role": "user", "content": "x"}
 MOST = 3
 
 
 class Ask(NamedTuple):
-    """A request: `{c}`, `{m}` are in use, `{t}` is a conversation and `{d}` a message in the trash, `{n}` a new id."""
+    """A request: `{c}`, `{m}` are in use, `{t}` is a conversation and `{d}` a message in the trash, `{n}` a new id.
+
+    `{a}` is an attachment. A path is below /conversations, unless it begins with API.
+    """
 
     method: str
     path: str
@@ -63,6 +68,10 @@ HOT = [
     Ask("delete", "/{c}/messages/{m}", None, 2),
     Ask("post", "/{c}/messages/{d}/restore", None, 2),
     Ask("post", "/{c}/messages/{m}/restore", None, 2),
+    Ask("get", "/{c}/attachments", None, 1),
+    Ask("get", f"{API}/attachments/{{a}}/content", None, 1),
+    Ask("get", f"{API}/documents", None, 1),
+    Ask("get", f"{API}/documents?kind=memory&source=claude", None, 1),
 ]
 OTHERS = [
     Ask("post", "/{c}/messages", {**SAID, "id": "{n}"}),
@@ -88,6 +97,7 @@ OTHERS = [
     Ask("patch", "/{c}/messages/{d}", {"content": "y"}),
     Ask("delete", "/{c}/messages/{d}"),
     Ask("get", "/{t}"),
+    Ask("get", "/{c}/attachments?message_id={m}", None, 1),
 ]
 ALL = HOT + OTHERS
 
@@ -100,7 +110,9 @@ def world(owner: Any) -> dict[str, str]:
     owner.delete(f"{url}/{deleted}")
     trashed = owner.post(LIST, {"messages": [SAID]}, format="json").json()["id"]
     owner.delete(f"{LIST}/{trashed}")
-    return {"c": made["id"], "m": made["current_message_id"], "d": deleted, "t": trashed, "n": str(uuid4())}
+    message = Message.objects.get(id=made["current_message_id"])
+    attachment = str(attachment_with(b"bytes", message).id)
+    return {"c": made["id"], "m": str(message.id), "d": deleted, "t": trashed, "n": str(uuid4()), "a": attachment}
 
 
 def branched_world(owner: Any) -> dict[str, str]:
@@ -122,7 +134,8 @@ def ask(client: Any, wanted: Ask, ids: dict[str, str], headers: dict[str, str] |
                 return [filled(item) for item in value]
         return value
 
-    path, body = LIST + filled(wanted.path), filled(wanted.body)
+    path, body = filled(wanted.path), filled(wanted.body)
+    path = path if path.startswith(API) else LIST + path
     return getattr(client, wanted.method)(
         path, body, format="json" if body is not None else None, headers=headers or {}
     )
@@ -137,7 +150,8 @@ def trips(client: Any, wanted: Ask, ids: dict[str, str], headers: dict[str, str]
 
 def test_every_route_is_counted():
     def shape(path: str) -> str:
-        return re.sub(r"\{\w\}|<uuid:\w+>", "*", path.partition("?")[0]).removeprefix("conversations")
+        path = path.partition("?")[0].removeprefix(f"{API}/").removeprefix("conversations")
+        return re.sub(r"\{\w\}|<uuid:\w+>", "*", path)
 
     routes = {
         (method, shape(str(pattern.pattern)))

@@ -18,7 +18,14 @@ from accounts.tests.factories import UserFactory
 from chatstore.owned import OwnedModel
 from conversations.models import Message, Role, Status
 from conversations.tests.ownership import owned_tables
-from conversations.tests.people import ConversationFactory, MessageFactory, client_of
+from conversations.tests.people import (
+    AttachmentFactory,
+    ConversationFactory,
+    DocumentFactory,
+    MessageFactory,
+    attachment_with,
+    client_of,
+)
 from conversations.tests.test_round_trips import HOT, Ask, ask
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +40,8 @@ CONTENT = {
         "content", "parts", "tool_calls", "tool_results", "sources", "selected_text", "metadata", "raw",
     },
     "conversations_idempotencykey": {"body"},
+    "conversations_attachment": {"name", "text", "raw"},
+    "conversations_document": {"title", "raw"},
 }  # fmt: skip
 
 
@@ -151,6 +160,8 @@ def test_a_person_deleted_by_bare_sql_leaves_no_row_anywhere(user, owner, strang
     owner.post(f"{LIST}/{made['id']}/messages", {"role": "user", "content": "b", "parent_id": None}, format="json")
     owner.post(f"{LIST}/{made['id']}/fork")
     owner.delete(f"{LIST}/{made['id']}")
+    AttachmentFactory(message=Message.objects.filter(user=user).first())
+    DocumentFactory(user=user)
     tables = sorted(owned_tables())
     count = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table} WHERE user_id = %s)" for table in tables)
     before = dict(zip(tables, rows(count, *[user.pk] * len(tables))[0], strict=True))
@@ -226,6 +237,25 @@ def test_a_kept_answer_cannot_be_about_another_owners_conversation(user, theirs)
     )
 
 
+def test_an_attachment_cannot_belong_to_a_message_of_another_owner_or_conversation(user, theirs):
+    own, other = ConversationFactory(user=user), ConversationFactory(user=user)
+    insert = (
+        "INSERT INTO conversations_attachment (user_id, id, conversation_id, message_id, external_id, missing)"
+        " VALUES (%s, %s, %s, %s, 'x', 'too_large')"
+    )
+    for message in (MessageFactory(conversation=theirs), MessageFactory(conversation=other)):
+        refused("conversations_attachment_message_id_owned_fk", insert, user.pk, uuid4(), own.id, message.id)
+    refused("conversations_attachment_conversation_id_owned_fk", insert, user.pk, uuid4(), theirs.id, message.id)
+
+
+def test_a_file_belongs_to_one_attachment(user):
+    message = MessageFactory(conversation__user=user)
+    known = {"message": message, "sha256": "0" * 64, "size": 1, "file": "x", "missing": None}
+    AttachmentFactory(**known)
+    with pytest.raises(IntegrityError, match="attachment_owns_its_file"), transaction.atomic():
+        AttachmentFactory(**known)
+
+
 @pytest.mark.parametrize("table", sorted(owned_tables() - {"accounts_session"}))
 def test_nothing_can_belong_to_nobody(table):
     values = {
@@ -237,6 +267,11 @@ def test_nothing_can_belong_to_nobody(table):
         ),
         "conversations_changecounter": ("user_id, value", "%s, length(%s)"),
         "conversations_idempotencykey": ("user_id, id, fingerprint, status, body", "%s, %s, '', 200, ''"),
+        "conversations_attachment": (
+            "user_id, id, conversation_id, message_id, external_id, missing",
+            "%s, %s, gen_random_uuid(), gen_random_uuid(), 'x', 'too_large'",
+        ),
+        "conversations_document": ("user_id, id, source, kind, external_id, raw", "%s, %s, 'x', 'y', 'z', '{}'"),
     }
     names, places = values[table]
     rows("SET CONSTRAINTS ALL IMMEDIATE")
@@ -265,10 +300,21 @@ def test_nothing_can_belong_to_nobody(table):
         ("change", "kind = 'tag'", "change_kind_known"),
         ("change", "op = 'insert'", "change_op_known"),
         ("changecounter", "value = -1", "conversations_changecounter_value_check"),
+        ("attachment", "size = -1", "conversations_attachment_size_check"),
+        ("attachment", "missing = NULL", "attachment_here_or_missing"),
+        ("attachment", "file = 'x', sha256 = repeat('0', 64), size = 1", "attachment_here_or_missing"),
+        ("attachment", "file = 'x', missing = NULL, size = 1", "attachment_bytes_known"),
+        ("attachment", "file = 'x', missing = NULL, sha256 = repeat('0', 64), size = NULL", "attachment_bytes_known"),
+        ("attachment", "file = 'x', missing = NULL, sha256 = repeat('A', 64), size = 1", "attachment_bytes_known"),
+        ("attachment", "sha256 = repeat('0', 64)", "attachment_bytes_known"),
+        ("document", "kind = ''", "document_named"),
+        ("document", "source = ''", "document_named"),
     ],
 )
-def test_a_check_of_the_database_refuses_what_cannot_be(owner, table, assignment, constraint):
+def test_a_check_of_the_database_refuses_what_cannot_be(owner, user, table, assignment, constraint):
     owner.post(LIST, {"messages": [{"role": "user", "content": "x"}]}, format="json")
+    AttachmentFactory(message=Message.objects.get(user=user))
+    DocumentFactory(user=user)
     refused(constraint, f"UPDATE conversations_{table} SET {assignment}")
 
 
@@ -289,7 +335,7 @@ def test_every_column_of_text_or_json_is_known_to_be_content_or_not():
     """A new one has to be decided about: STATISTICS 0, or here."""
     known_to_be_none = {
         "model", "source", "external_id", "role", "status", "language", "kind", "op", "digest", "fingerprint",
-        "revoked_reason",
+        "revoked_reason", "media_type", "sha256", "file", "missing",
     }  # fmt: skip
     for table in owned_tables():
         free = {name for (name,) in rows(
@@ -405,7 +451,24 @@ def large(user, owner):
     for table in (*owned_tables(), USER):
         rows(f"ANALYZE {table}")
     ids = {"c": wanted["id"], "m": wanted["current_message_id"], "d": deleted, "t": trashed, "n": str(uuid4())}
-    return ids | branched(owner, user)
+    return ids | branched(owner, user) | with_attachments(user, wanted["id"])
+
+
+def with_attachments(user, conversation_id):
+    """Thousands of attachments and documents; `a` is one whose bytes are here."""
+    rows(
+        "INSERT INTO conversations_attachment (user_id, id, conversation_id, message_id, external_id, missing,"
+        " created_at) SELECT user_id, gen_random_uuid(), conversation_id, id, 'x', 'too_large', created_at"
+        " FROM conversations_message"
+    )
+    rows("INSERT INTO conversations_document (user_id, id, source, kind, external_id, raw, created_at)"
+         " SELECT u.id, gen_random_uuid(), 'claude', 'memory', n::text, '{}', now() - n * interval '1 hour'"
+         " FROM (SELECT id FROM accounts_user ORDER BY id = %s DESC LIMIT 20) AS u, generate_series(1, 400) AS n",
+         user.pk)  # fmt: skip
+    message = Message.objects.filter(user=user, conversation_id=conversation_id).first()
+    for table in ("conversations_attachment", "conversations_document"):
+        rows(f"ANALYZE {table}")
+    return {"a": str(attachment_with(b"bytes", message).id)}
 
 
 LONG = 1_000
@@ -520,6 +583,8 @@ EXPECTED = {
     "conversation_page": {"conversation_by_activity"},
     "message_append": {"conversations_conversation_pkey"},
     "context": {"message_reading_order"},
+    "attachment_page": {"attachment_reading_order"},
+    "document_page": {"document_by_creation"},
 }
 
 
@@ -533,7 +598,7 @@ def test_every_statement_of_a_request_uses_indexes_and_the_hot_ones_those_they_n
             assert not scans & {*owned_tables(), USER}, (wanted, scans, sql)
             name = re.search(r"/\* (\w+) \*/", sql)
             seen.setdefault(name[1] if name else "", set()).update(indexes_of(plan))
-            if name and name[1] in ("history_page", "context"):
+            if name and name[1] in ("history_page", "context", "attachment_page", "document_page"):
                 assert not sorted_tables(plan), (name[1], sql)
     for name, indexes in EXPECTED.items():
         assert indexes <= seen[name], (name, seen[name])
