@@ -1,6 +1,6 @@
 """The refusals of this app, by name."""
 
-from chatstore.problems import BY_CONSTRAINT, Conflict, Forbidden, IdTaken, Invalid, NotFound
+from chatstore.problems import BY_CONSTRAINT, Conflict, DomainError, Forbidden, IdTaken, Invalid, NotFound
 
 
 class ConversationNotFound(NotFound):
@@ -53,6 +53,14 @@ class IdempotencyKeyReused(Invalid):
 
 class IdempotencyKeyInvalid(Invalid):
     code, title = "idempotency_key_invalid", "An Idempotency-Key has 1 to 255 printable ASCII characters"
+
+
+class ExportTooLarge(Invalid):
+    code, title = "export_too_large", "The conversation is too large for this format"
+
+
+class ExportFailed(DomainError):
+    status, code, title = 500, "export_failed", "The conversation could not be written in this format"
 
 
 BY_CONSTRAINT |= {
