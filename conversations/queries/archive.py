@@ -138,8 +138,11 @@ def _all_headers(user_id: UUID, include_trash: bool) -> Iterator[Row]:
     after = _BEGINNING
     statement = ARCHIVE_PAGE_WITH_TRASH if include_trash else ARCHIVE_PAGE
     while rows := fetch_all(statement, {"user": user_id, "limit": BATCH_CONVERSATIONS, **after._asdict()}):
-        yield from rows
         after = _Position(rows[-1]["created_at"], rows[-1]["id"])
+        is_last = len(rows) < BATCH_CONVERSATIONS
+        yield from rows
+        if is_last:
+            return
 
 
 def _chosen_headers(user_id: UUID, ids: list[UUID], include_trash: bool) -> Iterator[Row]:

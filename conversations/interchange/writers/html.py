@@ -22,7 +22,7 @@ EXTENSION = "html"
 MEDIA_TYPE = "text/html; charset=utf-8"
 
 # Beyond this a message is shown as it was written: the parser's time grows faster than its text for some.
-RENDERED_CHARACTERS = 50_000
+RENDERED_CHARACTERS = 20_000
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --user: #1d6fd12b; }
