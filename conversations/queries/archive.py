@@ -293,7 +293,7 @@ def _list(text: str | None) -> list[Json] | None:
 def _json(text: str | None) -> Json:
     if text is None:
         return None
-    if MARK in text:  # as JSON text, of any depth; and msgspec refuses lone surrogates
+    if not text.isascii() and MARK in text:  # as JSON text, of any depth; and msgspec refuses lone surrogates
         return json.loads(answer_from_storable(text.encode()))  # type: ignore[no-any-return]
     return stored_json(text)  # type: ignore[no-any-return]
 

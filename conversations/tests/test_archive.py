@@ -255,7 +255,9 @@ print(json.dumps({
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_hundred_thousand_messages_leave_fast_and_in_little_memory(user, record_property):
-    """Goal: 20,000 messages a second, and 100 MB. The bound is a third of that: others use this machine too."""
+    """The goal is 20,000 a second, and 100 MB. Of the time our own alone is bounded: others may be busy on this machine,
+    which makes it up to twice as long.
+    """
     text = "The Matterhorn is 4,478 metres high; it was first climbed in 1865. " * 8
     for start in range(0, 5_000, 500):
         found = []
@@ -280,4 +282,4 @@ def test_a_hundred_thousand_messages_leave_fast_and_in_little_memory(user, recor
     assert figures["lines"] == 5_000
     assert figures["bytes"] > 100_000 * len(text)
     assert figures["growth_mb"] < 100
-    assert 100_000 / figures["seconds"] > 7_000, figures
+    assert 100_000 / figures["cpu"] > 10_000, figures
