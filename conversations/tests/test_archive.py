@@ -255,7 +255,7 @@ print(json.dumps({
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_hundred_thousand_messages_leave_fast_and_in_little_memory(user, record_property):
-    """The goal is 20,000 a second, and 100 MB. Of the time our own alone is bounded: others may be busy on this machine,
+    """The goal is 20,000 a second, and 100 MB. Of the time our own alone is bounded: others may be busy on the machine,
     which makes it up to twice as long.
     """
     text = "The Matterhorn is 4,478 metres high; it was first climbed in 1865. " * 8
