@@ -71,6 +71,14 @@ class IdempotencyKeyInvalid(Invalid):
     code, title = "idempotency_key_invalid", "An Idempotency-Key has 1 to 255 printable ASCII characters"
 
 
+class ExportTooLarge(Invalid):
+    code, title = "export_too_large", "The conversation is too large for this format"
+
+
+class ExportFailed(DomainError):
+    status, code, title = 500, "export_failed", "The conversation could not be written in this format"
+
+
 BY_CONSTRAINT |= {
     "conversations_message_parent_id_owned_fk": ParentNotFound,
     "conversations_message_conversation_id_owned_fk": ConversationNotFound,

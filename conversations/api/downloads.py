@@ -1,107 +1,54 @@
-"""Sending bytes that somebody else made: as a download, under a harmless name, whole or a range of them."""
+"""Answers that a browser saves as files: names that are safe on every system, and headers that keep them inert."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from typing import IO, NamedTuple
+from collections.abc import Iterator
+from itertools import chain
 from urllib.parse import quote
 
-from django.http import HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
-from rest_framework.request import Request
+from django.db import connection
+from django.http import StreamingHttpResponse
 
-from conversations.api.etags import is_unchanged, not_modified
-from conversations.problems import RangeNotSatisfiable
+# Of a file that is opened in the browser all the same: no scripts, no forms, no origin (HTML, "sandbox").
+POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+MAX_NAME_BYTES = 150  # file systems take 255, and people put things before and after it
 
-CHUNK_BYTES = 1 << 18
-MAX_NAME = 150
-# A browser that opens it in spite of all runs no script of it, as no origin.
-POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_FORBIDDEN = re.compile(r'[\\/:*?"<>|%]')  # on some system, or in the header
+# What a file system or a shell takes for something else, and what makes a name look like another one.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"*/:<>?\\|%;`$\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]')
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows
 
 
-class Download(NamedTuple):
-    """What is sent: `name` as its maker gave it, `size` in bytes, a strong ETag, and how to open it."""
+def file_name(title: str, extension: str) -> str:
+    """A name for a file, made of its title; `conversation.…` where nothing of that is left."""
+    words = " ".join(_UNSAFE.sub(" ", unicodedata.normalize("NFC", title[:1_000])).split())
+    stem = words.encode()[:MAX_NAME_BYTES].decode(errors="ignore").strip(" .~-")
+    if not stem or _DEVICES.fullmatch(stem):
+        stem = "conversation"
+    return f"{stem}.{extension}"
 
-    name: str
-    size: int
-    tag: str
-    opened: Callable[[], IO[bytes]]
+
+def content_disposition(name: str) -> str:
+    """`attachment` with the name, and in plain ASCII for those who know no better (RFC 6266, RFC 8187)."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", plain).strip()
+    stem, _, extension = plain.rpartition(".")
+    plain = plain if stem.strip(" ._") else f"conversation.{extension}"
+    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    return f'attachment; filename="{plain}"{extended}'
 
 
-def download(request: Request, wanted: Download) -> HttpResponseBase:
-    """200, 206 for one range, or 304. Raises RangeNotSatisfiable.
+def download(chunks: Iterator[bytes], *, name: str, media_type: str, etag: str) -> StreamingHttpResponse:
+    """A stream as a file. What goes wrong before the first of it is raised here, while a problem can be answered.
 
-    Always `application/octet-stream`: a media type that came with the file is not to be believed.
+    A slow reader must not keep a database connection: nothing is read any more while it is sent.
     """
-    if is_unchanged(request, wanted.tag):
-        return not_modified(wanted.tag)
-    span = _range_of(request, wanted)
-    start, end = span or (0, wanted.size)
+    first = next(chunks, b"")
+    if not connection.in_atomic_block:  # a test's transaction goes on
+        connection.close()
     headers = {
-        "Content-Disposition": disposition(wanted.name),
-        "Content-Length": str(end - start),
+        "Content-Disposition": content_disposition(name),
         "Content-Security-Policy": POLICY,
-        "Content-Type": "application/octet-stream",
         "X-Content-Type-Options": "nosniff",
-        "Accept-Ranges": "bytes",
-        "ETag": wanted.tag,
+        "ETag": etag,
     }
-    if span:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{wanted.size}"
-    status = 206 if span else 200
-    if request.method == "HEAD":
-        return HttpResponse(status=status, headers=headers)
-    file = wanted.opened()
-    if end - start > CHUNK_BYTES:
-        return StreamingHttpResponse(_chunks(file, start, end), status=status, headers=headers)
-    return HttpResponse(b"".join(_chunks(file, start, end)), status=status, headers=headers)
-
-
-def _range_of(request: Request, wanted: Download) -> tuple[int, int] | None:
-    """Where the one range that is asked for begins and ends (RFC 9110, section 14); None for the whole.
-
-    Several ranges, other units and what is no range are overlooked, as is a range of another version (If-Range).
-    """
-    found = _RANGE.fullmatch(request.META.get("HTTP_RANGE", "").replace(" ", ""))
-    if found is None or found[0] == "bytes=-" or request.META.get("HTTP_IF_RANGE", wanted.tag) != wanted.tag:
-        return None
-    if not found[1]:  # the last so many
-        start, end = max(0, wanted.size - int(found[2])), wanted.size
-    else:
-        start, end = int(found[1]), min(int(found[2]) + 1, wanted.size) if found[2] else wanted.size
-        if found[2] and int(found[2]) < start:
-            return None
-    if start >= wanted.size or start >= end:
-        raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{wanted.size}"})
-    return start, end
-
-
-def _chunks(file: IO[bytes], start: int, end: int) -> Iterator[bytes]:
-    with file:
-        if start:
-            file.seek(start)
-        left = end - start
-        while left and (chunk := file.read(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
-            yield chunk
-
-
-def disposition(name: str) -> str:
-    """Content-Disposition (RFC 6266): a name in ASCII for old clients, and in UTF-8 (RFC 8187) where that says more."""
-    safe = safe_name(name)
-    plain = unicodedata.normalize("NFKD", safe).encode("ascii", "ignore").decode().strip(" .")
-    header = f'attachment; filename="{plain or "attachment"}"'
-    return header if plain == safe else f"{header}; filename*=UTF-8''{quote(safe, safe='')}"
-
-
-def safe_name(name: str) -> str:
-    """The last part of a name, without what hides, steers or leads elsewhere; its suffix survives shortening."""
-    last = re.split(r"[\\/]", name)[-1]
-    shown = "".join(" " if _FORBIDDEN.match(c) else c for c in last if unicodedata.category(c)[0] != "C" or c == "\t")
-    words = " ".join(shown.split()).strip(" .")
-    stem, dot, suffix = words.rpartition(".")
-    if len(words) > MAX_NAME and dot and len(suffix) <= 20:
-        words = f"{stem[: MAX_NAME - len(suffix) - 1].rstrip(' .')}.{suffix}"
-    return words[:MAX_NAME] or "attachment"
+    return StreamingHttpResponse(chain([first], chunks), content_type=media_type, headers=headers)

@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiResponse
 
 from chatstore.schema import IF_MATCH as IF_MATCH
 from chatstore.schema import IF_NONE_MATCH as IF_NONE_MATCH
+from conversations.interchange.writers import WRITERS
 
 IDEMPOTENCY_KEY = P(
     "Idempotency-Key",
@@ -34,6 +35,13 @@ FORMAT = P(
     enum=["openai", "native"],
     default="openai",
     description="`openai`: as chat completions take it; `native`: messages as everywhere in this API.",
+)
+EXPORT_FORMAT = P(
+    "format",
+    str,
+    enum=list(WRITERS),
+    default="jsonl",
+    description="`jsonl` and `json` lose nothing; `docs/formats/exports.md` says what is in each.",
 )
 INCLUDE_HIDDEN = P("include_hidden", bool, description="Default: false.")
 INCLUDE = P("include", str, enum=["messages"], description="Adds the messages of the active branch.")

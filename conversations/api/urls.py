@@ -6,6 +6,7 @@ from conversations.api.direct import direct
 from conversations.api.views.attachments import AttachmentContentViewSet, AttachmentViewSet
 from conversations.api.views.conversations import ConversationViewSet
 from conversations.api.views.documents import DocumentViewSet
+from conversations.api.views.exports import ExportViewSet
 from conversations.api.views.messages import MessageViewSet
 
 ONE = "conversations/<uuid:conversation_id>/messages/<uuid:pk>"
@@ -32,6 +33,7 @@ urlpatterns = [
     ),
     path("conversations/<uuid:pk>/restore", ConversationViewSet.as_view({"post": "restore"}), name="restore"),
     path("conversations/<uuid:pk>/fork", ConversationViewSet.as_view({"post": "fork"}), name="fork"),
+    path("conversations/<uuid:pk>/export", ExportViewSet.as_view({"get": "retrieve"}), name="export"),
     path(
         ONE,
         MessageViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from chatstore.storable import to_storable
 from conversations.actions.conversations import conversation_delete
-from conversations.api.downloads import disposition, safe_name
+from conversations.api.stored_files import disposition, safe_name
 from conversations.models import Attachment, Conversation, Message
 from conversations.tests.people import AttachmentFactory, ConversationFactory, MessageFactory, attachment_with
 from conversations.tests.whole_database import Unchanged

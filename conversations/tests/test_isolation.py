@@ -62,6 +62,8 @@ ON_CONVERSATIONS = [
     Route("get", "/{c}/context"),
     Route("get", "/{c}/context?format=native&limit=500"),
     Route("get", "/{c}/exchanges"),
+    Route("get", "/{c}/export"),
+    Route("get", "/{c}/export?format=pdf"),
     Route("get", "/{c}/exchanges?limit=1&offset=1"),
     Route("get", "/{c}/attachments"),
     Route("get", "/{c}/attachments?message_id={m}"),

@@ -14,10 +14,10 @@ from conversations.api import examples
 from conversations.api import parameters as p
 from conversations.api.actor import actor_id, session_to_check
 from conversations.api.base import ApiViewSet
-from conversations.api.downloads import Download, download
 from conversations.api.etags import tagged
 from conversations.api.paging import Page, query_uuid
 from conversations.api.shapes import AttachmentList
+from conversations.api.stored_files import Download, download
 from conversations.queries.attachments import AttachmentRequest, attachment_bytes, attachments_page
 
 

@@ -10,6 +10,7 @@ from conversations.interchange.readers import (
     chatbotui,
     chatgpt,
     chatgpt_export,
+    chatstore,
     claude,
     deepseek,
     gemini_takeout,
@@ -61,6 +62,7 @@ class Export(Protocol):
 
 # The most particular first: what has a mapping may be DeepSeek's, and only then ChatGPT's.
 READERS: tuple[Reader, ...] = (
+    chatstore,
     *(deepseek, grok, gemini_takeout, aistudio, gemini_workspace, lechat, perplexity, characterai),
     *(chatgpt, claude, librechat, chatbotui, openwebui),
 )
