@@ -1,10 +1,11 @@
 """The readers, one a format; a new one is a module with the three names of `Reader`, and a word in `READERS`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
 from conversations.interchange.bundle import Bundle
-from conversations.interchange.readers import chatgpt
+from conversations.interchange.databases import Database
+from conversations.interchange.readers import chatgpt, llm
 from conversations.interchange.records import ConversationRecord, DocumentRecord, Json, Trouble
 
 Found = ConversationRecord | DocumentRecord | Trouble
@@ -29,4 +30,21 @@ class Reader(Protocol):
         """
 
 
+class DatabaseReader(Protocol):
+    """A module that reads the SQLite database of one application, as a `Reader` does a JSON text.
+
+    An application that keeps its export's JSON in a table is read by the export's reader: `read` gives it the items.
+    """
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802 - a constant of a module
+
+    def recognises(self, tables: Collection[str]) -> bool:
+        """Whether a database with these tables is of this application."""
+
+    def read(self, database: Database) -> Iterator[Found]:
+        """What the tables hold, as it comes. A column may be missing, and hold anything."""
+
+
 READERS: tuple[Reader, ...] = (chatgpt,)  # the most particular first
+DATABASE_READERS: tuple[DatabaseReader, ...] = (llm,)
