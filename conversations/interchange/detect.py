@@ -10,6 +10,8 @@ from conversations.interchange.records import Json
 
 SAMPLE_BYTES = 4 << 20  # leading shells and empty conversations tell nothing: they are scanned past, but not for ever
 
+_NOTHING: tuple[Json, ...] = ({"messages": []}, {"threads": []})  # lists that are asked for, and empty
+
 _KEYS_SHOWN, _KEY_SHOWN = 30, 60
 
 
@@ -17,7 +19,7 @@ _KEYS_SHOWN, _KEY_SHOWN = 30, 60
 class Recognition:
     """The reader, or None where no shape is known; all items, those looked at included; the names at their top.
 
-    `blank`: there is no item at all, so that there was nothing to recognise.
+    `blank`: there is no item, or none but empty lists, so that there was nothing to recognise.
     """
 
     reader: Reader | None

@@ -5,7 +5,21 @@ from typing import Protocol
 
 from conversations.interchange.bundle import Bundle
 from conversations.interchange.databases import Database
-from conversations.interchange.readers import chatgpt, llm
+from conversations.interchange.readers import (
+    aisdk,
+    chainlit,
+    chatgpt,
+    exchanges,
+    langchain,
+    llm,
+    lmstudio,
+    lobechat,
+    oasst,
+    openai,
+    sharegpt,
+    sillytavern,
+    threads,
+)
 from conversations.interchange.records import ConversationRecord, DocumentRecord, Json, Trouble
 
 Found = ConversationRecord | DocumentRecord | Trouble
@@ -46,5 +60,9 @@ class DatabaseReader(Protocol):
         """What the tables hold, as it comes. A column may be missing, and hold anything."""
 
 
-READERS: tuple[Reader, ...] = (chatgpt,)  # the most particular first
+# The most particular first: what has messages with roles may be many things, and only at last a bare list of messages.
+READERS: tuple[Reader, ...] = (
+    chatgpt,
+    *(sillytavern, oasst, lmstudio, chainlit, lobechat, langchain, aisdk, sharegpt, exchanges, threads, openai),
+)
 DATABASE_READERS: tuple[DatabaseReader, ...] = (llm,)
