@@ -46,7 +46,7 @@ def recognised(items: JsonItems) -> Recognition:
         None,
         chain(sample, remaining),
         keys=shown_keys(key for item in sample if isinstance(item, dict) for key in item),
-        blank=not sample,
+        blank=all(item in _NOTHING for item in sample),
     )
 
 
