@@ -17,6 +17,7 @@ from conversations.interchange.shapes import as_dict, plain_facts, text_or_none
 
 NAME = "openai"
 
+_OF_OTHERS = {"parts", "contentChunks", "uuid", "messageId"}
 _MAPPED = {"id", "messages", "model"}
 
 
@@ -31,7 +32,7 @@ def recognises(sample: Json) -> bool:
 
 def is_message(message: dict[str, Json]) -> bool:
     """Whether an object is a message, and not one of the vendors' that have a role as well."""
-    if not isinstance(message.get("role"), str) or any(key in message for key in ("parts", "contentChunks")):
+    if not isinstance(message.get("role"), str) or not message.keys().isdisjoint(_OF_OTHERS):
         return False
     return any(key in message for key in ("content", "tool_calls", "function_call"))
 
