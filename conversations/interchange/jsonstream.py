@@ -22,10 +22,8 @@ MAX_BROKEN_LINES = 1000  # in a row: then it is no JSON Lines, and a report of e
 _CHUNK = 1 << 20
 _FIRST_LINE = 4 << 20  # looked at as a whole, in characters, to tell JSON Lines
 _PIECE = 1 << 16  # a damaged archive fails a whole read: small ones lose little of what came before
-_LONGEST_TOKEN = (
-    16  # a little over "-Infinity" and "\ud83d\ude00": what can be cut in two at the end of the text at hand
-)
-
+# A little over "-Infinity" and "\ud83d\ude00": what can be cut in two at the end of the text at hand.
+_LONGEST_TOKEN = 16
 
 _BLANKS = " \t\r\n"
 _WHITE_SPACE = re.compile(rf"[{_BLANKS}]*")

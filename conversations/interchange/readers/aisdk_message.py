@@ -25,7 +25,7 @@ def message_record(position: str, message: dict[str, Json]) -> MessageRecord:
     metadata = as_dict(message.get("metadata"))
     invocations = list(_invocations(name, message, parts))
     calls = [function_call(call, tool, _first(found, "input", "args", "rawInput")) for call, tool, found in invocations]
-    results = [_result(call, tool, found) for call, tool, found in invocations if found.get("state") in _DONE]
+    results = [_result(call, tool, found) for call, tool, found in invocations if first_text(found, "state") in _DONE]
     return MessageRecord(
         external_id=name,
         role=_ROLES.get(stated, "assistant"),
@@ -54,7 +54,7 @@ def _text(message: dict[str, Json], parts: list[dict[str, Json]]) -> str:
 def _kept(message: dict[str, Json]) -> Iterator[Json]:
     parts = as_list(message.get("parts"))
     texts = [part for part in parts if as_dict(part).get("type") == "text"]
-    if len(texts) > 1 or any(as_dict(part).get("type") not in _PLAIN for part in parts):
+    if len(texts) > 1 or any(first_text(as_dict(part), "type") not in _PLAIN for part in parts):
         yield from parts
         return
     if thought := text_or_none(message.get("reasoning")):

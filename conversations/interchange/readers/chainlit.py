@@ -51,7 +51,9 @@ def _conversation(item: dict[str, Json]) -> ConversationRecord:
     steps = message_objects(item, "steps")
     files = _files(item)
     messages = chained(
-        _message(str(position), step, files) for position, step in enumerate(steps) if step.get("type") in _ROLES
+        _message(str(position), step, files)
+        for position, step in enumerate(steps)
+        if first_text(step, "type") in _ROLES
     )
     earliest, latest = span(messages)
     created = parse_time(item.get("createdAt"))
@@ -65,13 +67,13 @@ def _conversation(item: dict[str, Json]) -> ConversationRecord:
         tags=distinct_texts(as_list(item.get("tags"))),
         current_external_id=messages[-1].external_id,
         messages=messages,
-        raw={**item, "steps": [step for step in steps if step.get("type") not in _ROLES]},
+        raw={**item, "steps": [step for step in steps if first_text(step, "type") not in _ROLES]},
     )
 
 
 def _message(position: str, step: dict[str, Json], files: Mapping[str, list[AttachmentRecord]]) -> MessageRecord:
     name = text_or_none(step.get("id")) or position
-    role = _ROLES[step.get("type")]
+    role = _ROLES[first_text(step, "type")]
     generation = as_dict(step.get("generation"))
     tool = first_text(step, "name")
     return MessageRecord(

@@ -47,7 +47,7 @@ def read(
     """
     remaining = iter(items)
     for first in remaining:
-        if isinstance(first, dict) and "messages" not in first and first.get("role") in ROLES:
+        if isinstance(first, dict) and "messages" not in first and text_or_none(first.get("role")) in ROLES:
             yield from _bare(chain([first], remaining))
         else:
             yield from each_read(chain([first], remaining), lambda _, item: _conversation(item), _identity)

@@ -129,3 +129,9 @@ def test_an_apps_chat_is_a_conversation_of_its_own():
 def test_bad_items_are_told():
     assert troubles_of(aisdk, [ui(), 7]) == [(1, "failed", "not_an_object", "")]
     assert troubles_of(aisdk, [{"messages": [ui()]}, {"id": "c", "messages": []}])[0][1:3] == ("skipped", "no_messages")
+
+
+def test_a_type_that_is_no_text_is_data_and_no_crash():
+    assert list(
+        aisdk.read([{"id": "m", "role": "assistant", "parts": [{"type": [1]}, {"type": "tool-f", "state": [1]}]}])
+    )

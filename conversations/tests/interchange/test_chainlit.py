@@ -58,3 +58,7 @@ def test_bad_threads_are_told():
         (2, "failed", "steps_not_a_list", "/steps"),
         (3, "failed", "not_an_object", ""),
     ]
+
+
+def test_a_type_that_is_no_text_is_data_and_no_crash():
+    assert list(chainlit.read([thread(step("1", [1]), step("2", "tool", [1], name={}))]))

@@ -135,3 +135,7 @@ def test_a_bad_message_in_a_bare_array_does_not_sink_the_others():
 def test_a_long_conversation_is_read_in_one_pass():
     (record,) = records_of(openai, [{"messages": [HI] * 20_000}])
     assert len(record.messages) == 20_000
+
+
+def test_a_type_that_is_no_text_is_data_and_no_crash():
+    assert list(openai.read([{"role": {}, "content": "x", "tool_calls": [{"id": {}}]}]))
