@@ -171,7 +171,7 @@ class _Text:
         self._stream, self._on_bytes, self._max_item = stream, on_bytes, max_item
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()  # Windows tools write the mark
         self._text, self._at, self._ended = "", 0, False
-        self._lines_used = 0  # line breaks in what was dropped
+        self._lines_used: int | None = None  # line breaks in what was dropped; not counted in an array
         self._fault: MalformedSource | None = None  # raised when all before it has been used
 
     def peek(self) -> str:
@@ -216,6 +216,7 @@ class _Text:
 
     def is_lines(self) -> bool:
         """Whether the first line, which begins as an object, ends as one and is not all there is."""
+        self._lines_used = 0
         line, _, rest = self._text[self._at :].partition("\n")
         while not rest.strip(_BLANKS) and len(line) + len(rest) < _FIRST_LINE:
             if self._ended or self._fault is not None:
@@ -235,7 +236,7 @@ class _Text:
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """What is left, line by line, with the line's number (from 1) in the whole text; without blank ones."""
-        number = self._lines_used + self._text.count("\n", 0, self._at)
+        number = (self._lines_used or 0) + self._text.count("\n", 0, self._at)
         while True:
             number += 1
             while (end := self._text.find("\n", self._at)) < 0 and self._goes_on():
@@ -267,7 +268,8 @@ class _Text:
 
     def _fill(self) -> bool:
         """Drop what is used up and read as much again as is left, a chunk at least; False at the end of the stream."""
-        self._lines_used += self._text.count("\n", 0, self._at)
+        if self._lines_used is not None:
+            self._lines_used += self._text.count("\n", 0, self._at)
         self._text, self._at = self._text[self._at :], 0
         if self._fault is not None:
             raise self._fault
