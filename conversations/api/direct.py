@@ -23,7 +23,7 @@ from chatstore.problems import DomainError, problem_response
 from chatstore.rendering import JsonRenderer, takes_json
 from conversations.api.etags import etag, is_unchanged, not_modified, version_in, view_of
 from conversations.api.views.messages import history_answer
-from conversations.queries.conversations import conversation_version
+from conversations.queries.conversations import version_if_any
 
 View = Callable[..., HttpResponse]
 
@@ -85,9 +85,7 @@ def _known(request: HttpRequest, caller: Caller, page: _Page) -> HttpResponse | 
     kept = answers.get(page)
     if kept is None and "HTTP_IF_NONE_MATCH" not in request.META:
         return None
-    version = conversation_version(
-        user_id=caller.pk, conversation_id=page.conversation_id, session_id=caller.session_id
-    )
+    version = version_if_any(user_id=caller.pk, conversation_id=page.conversation_id, session_id=caller.session_id)
     if version is None:
         return None
     if is_unchanged(request, tag := etag(version, page.query)):

@@ -12,11 +12,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from conversations.interchange.bundle import Bundle
-from conversations.interchange.detect import Items, Recognition, recognised
+from conversations.interchange.databases import Database, opened_database
+from conversations.interchange.detect import Items, Recognition, recognised, shown_keys
 from conversations.interchange.errors import MalformedSource, UnrecognisedSource
 from conversations.interchange.htmlitems import HtmlItems
 from conversations.interchange.jsonstream import JsonItems
-from conversations.interchange.readers import EXPORTS, Found
+from conversations.interchange.readers import DATABASE_READERS, EXPORTS, Found
 from conversations.interchange.records import Trouble
 from conversations.interchange.sources import Member, PathLike, Source, opened_source
 
@@ -36,7 +37,7 @@ def read_files(paths: Sequence[PathLike], *, on_bytes: OnBytes | None = None) ->
     `on_bytes` is told of bytes as they are used; after a whole reading their sum is `total_bytes(paths)`.
 
     Raises, after what was read before it: MalformedSource for a file that is damaged or hostile, UnrecognisedSource for
-    a JSON file of no known shape, OSError as open() does.
+    a JSON file or a database of no known shape (its `keys` are then names of tables), OSError as open() does.
     """
     index = 0
     with ExitStack() as stack:
@@ -67,7 +68,7 @@ class _Reading:
 
     def found(self) -> Iterator[Found]:
         for source in self._sources:
-            yield from self._archive(source) if source.is_archive else self._file(source)
+            yield from self._source(source)
         exports = [EXPORTS[name] for name in sorted(self._formats) if name in EXPORTS]
         for export in exports:
             yield from export.rest(self._unread, self._bundle)
@@ -75,11 +76,22 @@ class _Reading:
             if not any(all(export.holds(member, self._bundle) for member in source.members) for export in exports):
                 yield _no_conversations(keys)
 
+    def _source(self, source: Source) -> Iterator[Found]:
+        if source.database is not None:
+            with opened_database(source.database) as database:
+                yield from _read_database(database)
+            self._on_bytes(source.members[0].size)
+        elif source.is_archive:
+            yield from self._archive(source)
+        else:
+            yield from self._file(source)
+
     def _file(self, source: Source) -> Iterator[Found]:
         (member,) = source.members
-        items = _items(member, self._on_bytes)
+        broken: list[Trouble] = []
+        items = _items(member, self._on_bytes, broken)
         recognition = recognised(items)
-        yield from self._records(recognition, items, member)
+        yield from self._records(recognition, items, broken, member)
         if recognition.reader is None and not recognition.blank:
             raise UnrecognisedSource(recognition.keys)
 
@@ -90,7 +102,8 @@ class _Reading:
             if any(export.is_attachment(member, self._bundle) for export in EXPORTS.values()):
                 self._on_bytes(member.size)  # a conversation in it is somebody's file, and no conversation of theirs
                 continue
-            items = _items(member, self._on_bytes)
+            broken: list[Trouble] = []
+            items = _items(member, self._on_bytes, broken)
             try:
                 recognition = recognised(items)
             except MalformedSource as fault:
@@ -100,35 +113,55 @@ class _Reading:
                 detail = f"A file in the archive: {fault.detail}"
                 yield Trouble(index=0, outcome="skipped", reason=fault.reason, detail=detail)
             else:
-                yield from self._records(recognition, items, member)
+                yield from self._records(recognition, items, broken, member)
                 any_recognised |= recognition.reader is not None
                 keys.update(dict.fromkeys(recognition.keys))
             self._on_bytes(max(0, member.size - items.bytes_read))  # what was not worth reading is done as well
         if not any_recognised:
             self._without.append((source, keys))
 
-    def _records(self, recognition: Recognition, items: Items, member: Member) -> Iterator[Found]:
+    def _records(
+        self, recognition: Recognition, items: Items, broken: list[Trouble], member: Member
+    ) -> Iterator[Found]:
+        """What the reader finds, and the lines of JSON Lines that are broken, each before what stands after it."""
         if recognition.reader is None:
             if not recognition.blank:
                 self._unread.append(member)
             return
         self._formats.add(recognition.reader.NAME)
         for found in recognition.reader.read(recognition.items, name=member.name, bundle=self._bundle):
+            yield from _taken(broken)
             if isinstance(found, Trouble) and found.pointer is not None:
                 yield replace(found, pointer=items.pointer(found.index) + found.pointer)
             else:
                 yield found
+        yield from _taken(broken)
 
 
-def _items(member: Member, on_bytes: OnBytes) -> Items:
-    reading = HtmlItems if member.is_activity else JsonItems
-    return reading(member.opened(), on_bytes=on_bytes)
+def _items(member: Member, on_bytes: OnBytes, broken: list[Trouble]) -> Items:
+    if member.is_activity:
+        return HtmlItems(member.opened(), on_bytes=on_bytes)
+    return JsonItems(member.opened(), on_bytes=on_bytes, on_broken=broken.append)
 
 
 def _no_conversations(keys: dict[str, None]) -> Trouble:
     seen = ", ".join(keys) if keys else "none"
     detail = f"No file in the archive holds conversations of a known format; keys seen: {seen}."
     return Trouble(index=0, outcome="skipped", reason="no_conversations", detail=detail)
+
+
+def _read_database(database: Database) -> Iterator[Found]:
+    for reader in DATABASE_READERS:
+        if reader.recognises(database.tables):
+            yield from reader.read(database)
+            return
+    raise UnrecognisedSource(shown_keys(sorted(database.tables)))
+
+
+def _taken(broken: list[Trouble]) -> list[Trouble]:
+    """The troubles, and none of them twice."""
+    taken, broken[:] = broken[:], []
+    return taken
 
 
 def _unheard(_: int) -> None: ...

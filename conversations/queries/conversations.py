@@ -172,8 +172,16 @@ def conversation_get(*, user_id: UUID, conversation_id: UUID, session_id: UUID |
     return row
 
 
-def conversation_version(*, user_id: UUID, conversation_id: UUID, session_id: UUID | None = None) -> int | None:
-    """What the ETags of a conversation and its pages are made of; None where there is something to refuse."""
+def conversation_version(*, user_id: UUID, conversation_id: UUID, session_id: UUID | None = None) -> int:
+    """What the ETags of a conversation and its pages are made of. Raises as `conversation_get`."""
+    version = version_if_any(user_id=user_id, conversation_id=conversation_id, session_id=session_id)
+    if version is None:
+        refuse_conversation(user_id=user_id, conversation_id=conversation_id)
+    return version
+
+
+def version_if_any(*, user_id: UUID, conversation_id: UUID, session_id: UUID | None = None) -> int | None:
+    """The same; None where there is something to refuse."""
     params = {"user": user_id, "session": session_id, "conversation": conversation_id}
     row = fetch_one(CONVERSATION_VERSION, params)
     return row["version"] if row else None

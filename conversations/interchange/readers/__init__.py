@@ -1,11 +1,14 @@
 """The readers, one a format; a new one is a module with the three names of `Reader`, and a word in `READERS`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from conversations.interchange.bundle import Bundle
+from conversations.interchange.databases import Database
 from conversations.interchange.readers import (
+    aisdk,
     aistudio,
+    chainlit,
     characterai,
     chatbotui,
     chatgpt,
@@ -13,14 +16,24 @@ from conversations.interchange.readers import (
     chatstore,
     claude,
     deepseek,
+    exchanges,
     gemini_takeout,
     gemini_workspace,
     grok,
+    langchain,
     lechat,
     lechat_export,
     librechat,
+    llm,
+    lmstudio,
+    lobechat,
+    oasst,
+    openai,
     openwebui,
     perplexity,
+    sharegpt,
+    sillytavern,
+    threads,
 )
 from conversations.interchange.records import ConversationRecord, DocumentRecord, Json, Trouble
 from conversations.interchange.sources import Member
@@ -60,10 +73,29 @@ class Export(Protocol):
         """What is in the files that no reader knows, and what is missing; asked once, after all else."""
 
 
-# The most particular first: what has a mapping may be DeepSeek's, and only then ChatGPT's.
+class DatabaseReader(Protocol):
+    """A module that reads the SQLite database of one application, as a `Reader` does a JSON text.
+
+    An application that keeps its export's JSON in a table is read by the export's reader: `read` gives it the items.
+    """
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802 - a constant of a module
+
+    def recognises(self, tables: Collection[str]) -> bool:
+        """Whether a database with these tables is of this application."""
+
+    def read(self, database: Database) -> Iterator[Found]:
+        """What the tables hold, as it comes. A column may be missing, and hold anything."""
+
+
+# The most particular first: what has a mapping may be DeepSeek's, and only then ChatGPT's; what has messages with roles
+# may be many things, and only at last a bare list of messages.
 READERS: tuple[Reader, ...] = (
     chatstore,
     *(deepseek, grok, gemini_takeout, aistudio, gemini_workspace, lechat, perplexity, characterai),
     *(chatgpt, claude, librechat, chatbotui, openwebui),
+    *(sillytavern, oasst, lmstudio, chainlit, lobechat, langchain, aisdk, sharegpt, exchanges, threads, openai),
 )
+DATABASE_READERS: tuple[DatabaseReader, ...] = (llm,)
 EXPORTS: Mapping[str, Export] = {chatgpt.NAME: chatgpt_export, lechat.NAME: lechat_export}

@@ -79,6 +79,6 @@ def test_a_name_that_lies_changes_nothing(tmp_path):
     path = tmp_path / "conversations.json"
     path.write_text(json.dumps([SHAPES["lechat"]]))
     assert next(read_files([path])).source == "lechat"
-    path.write_text(json.dumps([NEITHER[0]]))
+    path.write_text(json.dumps([{"mapping": 1}]))
     with pytest.raises(UnrecognisedSource):
         list(read_files([path]))

