@@ -55,6 +55,30 @@ class IdempotencyKeyInvalid(Invalid):
     code, title = "idempotency_key_invalid", "An Idempotency-Key has 1 to 255 printable ASCII characters"
 
 
+class ImportNotFound(NotFound):
+    code, title = "import_not_found", "There is no such import"
+
+
+class ImportForbidden(Forbidden):
+    code, title = "import_forbidden", "This import belongs to somebody else"
+
+
+class ImportHasEnded(Conflict):
+    code, title = "import_has_ended", "This import has ended already"
+
+
+class ImportNotRetryable(Conflict):
+    code, title = "import_not_retryable", "This import cannot be tried again: upload the file once more"
+
+
+class FormatUnknown(Invalid):
+    code, title = "format_unknown", "There is no such format"
+
+
+class FileRequired(Invalid):
+    code, title = "file_required", "An import needs at least one file"
+
+
 BY_CONSTRAINT |= {
     "conversations_message_parent_id_owned_fk": ParentNotFound,
     "conversations_message_conversation_id_owned_fk": ConversationNotFound,

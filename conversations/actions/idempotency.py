@@ -22,6 +22,15 @@ ANSWER = """
       FROM conversations_idempotencykey
      WHERE user_id = %(user)s AND id = %(id)s
 """
+# For what takes more than one statement: the key is taken first, and the answer put in at the end of the transaction.
+CLAIM = """
+    INSERT INTO conversations_idempotencykey (user_id, id, fingerprint, status, body)
+    VALUES (%(user)s, %(once_id)s, %(once_fingerprint)s, %(once_status)s, '')
+"""
+KEEP = """
+    UPDATE conversations_idempotencykey SET status = %(once_status)s, body = %(body)s
+     WHERE user_id = %(user)s AND id = %(once_id)s
+"""
 FORGET = """
     DELETE FROM conversations_idempotencykey
      WHERE user_id = %(user)s AND id = %(id)s AND created_at < now() - make_interval(hours => %(hours)s)
@@ -63,6 +72,21 @@ def raise_answer_given(*, user_id: UUID, once: Once | None) -> None:
     """
     if once and (kept := _kept(user_id, once)):
         raise kept
+
+
+def once_claim(*, user_id: UUID, once: Once | None) -> None:
+    """Take the key, at the beginning of a transaction that ends with `answer_keep`.
+
+    While another request has it, this waits for that one's end. Raises IntegrityError when the other was carried out.
+    """
+    if once:
+        write(CLAIM, {"user": user_id, **once.params(0)})
+
+
+def answer_keep(*, user_id: UUID, once: Once | None, status: int, body: str) -> None:
+    """Keep the answer, as JSON text, under the key that was taken."""
+    if once:
+        write(KEEP, {"user": user_id, "body": body, **once.params(status)})
 
 
 def _kept(user_id: UUID, once: Once) -> Exception | None:

@@ -5,7 +5,7 @@ changed, moves the leaf, renames; nothing is ever deleted.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -39,6 +39,10 @@ class ItemReport:
     imported: int = 0
     updated: int = 0
     unchanged: int = 0
+
+
+# Told of what is stored within the transaction that stores it: a report that is kept, is kept with its deed or not at all.
+Recorder = Callable[[Sequence[ItemReport]], None]
 
 
 @dataclass(slots=True)
@@ -87,38 +91,48 @@ class ImportTotals:
         )
 
 
-def conversations_ingest(*, user_id: UUID, found: Iterable[Found], dry_run: bool = False) -> Iterator[ItemReport]:
+def conversations_ingest(
+    *,
+    user_id: UUID,
+    found: Iterable[Found],
+    dry_run: bool = False,
+    first_index: int = 0,
+    recorder: Recorder | None = None,
+) -> Iterator[ItemReport]:
     """Store what was read, batch by batch, and say of each item what became of it, in the order of the file.
 
     A batch that was reported is committed. A conversation that the database refuses is `failed`, alone. With `dry_run`
     everything is done and rolled back. What `found` raises is raised here, when all that came before it is stored.
-    Raises OperationalError when the database goes away: what was reported stays.
+    `recorder` is told of each batch within its transaction; what it raises undoes the batch, and is raised here. Of a
+    Trouble, which stores nothing, only the caller learns. Raises OperationalError when the database goes away: what was
+    reported stays.
     """
-    batch = _Batch()
-    items = enumerate(found)
+    batch = _Batch(user_id, dry_run, recorder)
+    items = enumerate(found, first_index)
     while True:
         try:
             index, item = next(items)
         except StopIteration:
             break
         except Exception:
-            yield from batch.stored(user_id, dry_run)
+            yield from batch.stored()
             raise
         ready = _made_ready(index, item)
         if isinstance(ready, Trouble) or not batch.has_room_for(ready):
-            yield from batch.stored(user_id, dry_run)
-            batch = _Batch()
+            yield from batch.stored()
+            batch = _Batch(user_id, dry_run, recorder)
         if isinstance(ready, Trouble):
             yield _of_trouble(index, ready)
         else:
             batch.add(ready)
-    yield from batch.stored(user_id, dry_run)
+    yield from batch.stored()
 
 
 class _Batch:
     """Conversations to be stored in one transaction; none twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, user_id: UUID, dry_run: bool, recorder: Recorder | None) -> None:
+        self._user_id, self._dry_run, self._recorder = user_id, dry_run, recorder
         self.items: list[Incoming] = []
         self.identities: set[tuple[str, str]] = set()
         self.messages = self.characters = 0
@@ -133,8 +147,45 @@ class _Batch:
         self.messages += len(incoming.record.messages)
         self.characters += incoming.characters
 
-    def stored(self, user_id: UUID, dry_run: bool) -> list[ItemReport]:
-        return _stored(user_id, self.items, dry_run)
+    def stored(self) -> list[ItemReport]:
+        return self._stored(self.items)
+
+    def _stored(self, items: Sequence[Incoming]) -> list[ItemReport]:
+        if not items:
+            return []
+        try:
+            return self._in_transaction(items)
+        except (DatabaseError, InterfaceError, ValueError, OverflowError) as error:
+            if isinstance(error, OperationalError | InterfaceError) and not _is_too_large(error):
+                raise
+            if len(items) == 1:
+                return self._refused(items[0])
+            return [report for incoming in items for report in self._stored([incoming])]
+
+    def _in_transaction(self, items: Sequence[Incoming]) -> list[ItemReport]:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                # One import of a person at a time: two of the same file give one result. Not the counter's row: that
+                # one is locked last, and requests would queue behind the whole batch.
+                cursor.execute(
+                    "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '60s', true),"
+                    " pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                    [f"chatstore.ingest:{self._user_id}"],
+                )
+            outcomes = ingest_batch.store(user_id=self._user_id, batch=items, now=timezone.now())
+            reports = [_report(incoming, outcome) for incoming, outcome in zip(items, outcomes, strict=True)]
+            if self._recorder:
+                self._recorder(reports)
+            if self._dry_run:
+                transaction.set_rollback(True)
+        return [_counted(report) for report in reports]
+
+    def _refused(self, incoming: Incoming) -> list[ItemReport]:
+        report = ItemReport(incoming.index, incoming.external_id, "failed", reason="refused_by_database")
+        if self._recorder:
+            with transaction.atomic():
+                self._recorder([report])
+        return [_counted(report)]
 
 
 def _made_ready(index: int, item: Found) -> Incoming | Trouble:
@@ -176,39 +227,9 @@ def incoming_of(index: int, record: ConversationRecord) -> Incoming:
     return Incoming(index, record, external_id, whole.digest(), raws)
 
 
-def _stored(user_id: UUID, batch: Sequence[Incoming], dry_run: bool) -> list[ItemReport]:
-    if not batch:
-        return []
-    try:
-        outcomes = _in_transaction(user_id, batch, dry_run)
-    except (DatabaseError, InterfaceError, ValueError, OverflowError) as error:
-        if isinstance(error, OperationalError | InterfaceError) and not _is_too_large(error):
-            raise
-        if len(batch) == 1:
-            return [_counted(ItemReport(batch[0].index, batch[0].external_id, "failed", reason="refused_by_database"))]
-        return [report for incoming in batch for report in _stored(user_id, [incoming], dry_run)]
-    return [_counted(_report(incoming, outcome)) for incoming, outcome in zip(batch, outcomes, strict=True)]
-
-
 def _is_too_large(error: Exception) -> bool:
     """Beyond a limit of PostgreSQL's (class 54), as an id of 3 kB in an index: the row is at fault, not the server."""
     return (getattr(error.__cause__, "sqlstate", None) or "").startswith("54")
-
-
-def _in_transaction(user_id: UUID, batch: Sequence[Incoming], dry_run: bool) -> list[Outcome]:
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # One import of a person at a time: two of the same file give one result. Not the counter's row: that one
-            # is locked last, and requests would queue behind the whole batch.
-            cursor.execute(
-                "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '60s', true),"
-                " pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                [f"chatstore.ingest:{user_id}"],
-            )
-        outcomes = ingest_batch.store(user_id=user_id, batch=batch, now=timezone.now())
-        if dry_run:
-            transaction.set_rollback(True)
-    return outcomes
 
 
 def _report(incoming: Incoming, outcome: Outcome) -> ItemReport:

@@ -35,6 +35,13 @@ FORMAT = P(
     default="openai",
     description="`openai`: as chat completions take it; `native`: messages as everywhere in this API.",
 )
+IMPORT_FORMAT = P(
+    "format",
+    str,
+    default="auto",
+    description="What the file must be; `auto` finds it out. In a form it may be a field of its own.",
+)
+ASYNC = P("async", bool, description="true: by a worker, however small it is. In a form it may be a field of its own.")
 INCLUDE_HIDDEN = P("include_hidden", bool, description="Default: false.")
 INCLUDE = P("include", str, enum=["messages"], description="Adds the messages of the active branch.")
 

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from conversations.api.views.conversations import ConversationViewSet
+from conversations.api.views.imports import ImportViewSet
 from conversations.api.views.messages import MessageViewSet
 
 ONE = "conversations/<uuid:conversation_id>/messages/<uuid:pk>"
@@ -34,5 +35,10 @@ urlpatterns = [
         MessageViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="message",
     ),
+    path("imports", ImportViewSet.as_view({"get": "list", "post": "create"}), name="imports"),
+    path("imports/<uuid:pk>", ImportViewSet.as_view({"get": "retrieve"}), name="import"),
+    path("imports/<uuid:pk>/items", ImportViewSet.as_view({"get": "items"}), name="import-items"),
+    path("imports/<uuid:pk>/cancel", ImportViewSet.as_view({"post": "cancel"}), name="import-cancel"),
+    path("imports/<uuid:pk>/retry", ImportViewSet.as_view({"post": "retry"}), name="import-retry"),
     path(f"{ONE}/restore", MessageViewSet.as_view({"post": "restore"}), name="message-restore"),
 ]

@@ -1,0 +1,23 @@
+"""What the workers do for this app: each task takes ids, and calls one action."""
+
+from uuid import UUID
+
+from procrastinate import JobContext
+from procrastinate.contrib.django import app
+
+from chatstore.jobs import QUEUE, Interrupted, RetryLater
+from chatstore.logs import bind_user
+from conversations.actions import imports
+from conversations.actions.import_work import import_work
+
+
+@app.task(name=imports.TASK, queue=QUEUE, retry=RetryLater(), pass_context=True)
+def run_import(context: JobContext, user_id: str, job_id: str) -> None:
+    """Carry an import out."""
+
+    def check() -> None:
+        if context.should_abort():
+            raise Interrupted
+
+    bind_user(user_id)
+    import_work(user_id=UUID(user_id), job_id=UUID(job_id), check=check)
