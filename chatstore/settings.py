@@ -196,6 +196,7 @@ STORAGES = {
 # --- the workers (manage.py run_jobs) ---------------------------------------------------------------------------------
 # A worker that has not been heard of for so long is taken to be dead, and its job is given to another.
 JOBS_STALLED_SECONDS = env_int("CHATSTORE_JOBS_STALLED_SECONDS", 30, minimum=2)
+JOBS_CONCURRENCY = env_int("CHATSTORE_JOBS_CONCURRENCY", 2, minimum=1)  # jobs at a time, in one worker
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 STATIC_URL, STATIC_ROOT = "/static/", BASE_DIR / "static"
 # Production serves what `collectstatic` gathered; `make run` has gathered nothing.

@@ -6,6 +6,7 @@ import zipfile
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from conversations.models import Conversation, ImportJob, Message
 from conversations.tests.interchange import exports
@@ -39,3 +40,19 @@ def test_a_small_file_is_imported_at_once(owner):
 def test_json_of_a_known_shape_is_imported_as_a_body(owner):
     answer = owner.post(IMPORTS, [exports.branch(4)], format="json")
     assert (answer.status_code, answer.json()["imported_count"]) == (200, 4)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_carries_out_what_was_queued(owner):
+    answer = owner.post(f"{IMPORTS}?async=true", {"file": file_of(exports.branch(4))}, format="multipart")
+    assert answer.status_code == 202, answer.content
+    told = answer.json()
+    assert (told["status"], told["imported_count"]) == ("queued", 0)
+    assert answer["Location"] == f"{IMPORTS}/{told['id']}"
+    call_command("run_jobs", once=True)
+    told = owner.get(answer["Location"]).json()
+    assert (told["status"], told["imported_count"], told["resumed"]) == ("success", 4, False)
+    assert told["progress"]["bytes_done"] == told["progress"]["bytes_total"] > 0
+    assert (told["progress"]["done"], told["progress"]["total"]) == (1, 1)
+    job = ImportJob.objects.get()
+    assert job.files == []
