@@ -1,5 +1,6 @@
 """The worker beside the server of `make run`: a process of its own, for an import must not slow requests down."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -7,7 +8,7 @@ from contextlib import suppress
 
 from chatstore.development import BASE_DIR
 
-COMMAND = [sys.executable, str(BASE_DIR / "manage.py"), "run_jobs", "--end-with-parent"]
+COMMAND = [sys.executable, str(BASE_DIR / "manage.py"), "run_jobs", "--end-with"]
 PAUSE_SECONDS = 1.0  # before it is started again
 
 
@@ -41,7 +42,7 @@ class JobsProcess:
 
     def _keep_running(self) -> None:
         while not self._stopped.is_set():
-            self._process = subprocess.Popen(COMMAND, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen([*COMMAND, str(os.getpid())], stdin=subprocess.DEVNULL)
             if self._stopped.is_set():  # told meanwhile
                 self._process.terminate()
             self._process.wait()

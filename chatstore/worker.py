@@ -133,9 +133,8 @@ def _leave() -> None:
     os._exit(1)
 
 
-def end_with_parent() -> None:
-    """A worker that `make run` started would outlive it, were it killed."""
-    parent = os.getppid()
+def end_with(parent: int) -> None:
+    """End when the process that started this one does: a worker would outlive a killed `make run`."""
 
     def watch() -> None:
         while os.getppid() == parent:

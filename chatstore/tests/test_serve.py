@@ -167,7 +167,6 @@ def test_the_worker_for_jobs_does_not_outlive_a_killed_main_process(serve: Serve
     told(process)
     assert wait_until(lambda: len(jobs_workers(process)) == 1, 20)
     (worker,) = jobs_workers(process)
-    time.sleep(3)  # until it works
     process.kill()
     assert wait_until(lambda: not is_alive(worker), 20)
 

@@ -19,9 +19,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="end when the queue is empty")
-        parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it does")
+        parser.add_argument("--end-with", type=int, metavar="PID", help="end when this process does, its parent")
 
-    def handle(self, *, once: bool, end_with_parent: bool, **options: Any) -> None:
-        if end_with_parent:
-            worker.end_with_parent()
+    def handle(self, *, once: bool, end_with: int | None, **options: Any) -> None:
+        if end_with is not None:
+            worker.end_with(end_with)
         worker.run(once=once, tidy=TIDY)
