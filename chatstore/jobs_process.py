@@ -42,7 +42,7 @@ class JobsProcess:
 
     def _keep_running(self) -> None:
         while not self._stopped.is_set():
-            self._process = subprocess.Popen([*COMMAND, str(os.getpid())], stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen([*COMMAND, str(os.getpid())], stdin=subprocess.DEVNULL)  # noqa: S603
             if self._stopped.is_set():  # told meanwhile
                 self._process.terminate()
             self._process.wait()

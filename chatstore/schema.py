@@ -19,6 +19,8 @@ Every error is an `application/problem+json` (RFC 9457) with a stable `code` and
 TAGS = {
     "accounts": "Who you are: registration, tokens, profile.",
     "conversations": "Conversations: lists, changes, the trash, copies.",
+    "imports": "A history from elsewhere, and what became of each item of it.",
+    "exports": "Files of many conversations.",
     "messages": "The messages of a conversation, a tree of which one branch is active.",
 }
 HEADERS = {

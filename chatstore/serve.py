@@ -71,7 +71,7 @@ class PortInUseError(Exception):
     """Somebody else serves there."""
 
 
-class _Server(Server):  # type: ignore[misc]
+class _Server(Server):  # type: ignore[misc, valid-type]
     """Tells the worker for jobs to stop at the same moment as its own: one after the other would take too long."""
 
     def __init__(self, *args: Any, jobs: JobsProcess, **options: Any) -> None:

@@ -24,6 +24,7 @@ from chatstore.logs import get_logger
 
 STOP_SECONDS = 3.5  # jobs notice at their next batch; what takes longer is left, and found by its missing heartbeat
 TIDY_SECONDS = 60.0
+ONCE_SECONDS = 86_400.0  # a run that ends by itself waits for its jobs
 
 log = get_logger("chatstore.worker")
 
@@ -77,7 +78,7 @@ async def _work(worker_app: App, once: bool) -> None:
         listen_notify=not once,
         delete_jobs="always",  # how it ended stands in a table of its owner's
         install_signal_handlers=False,
-        shutdown_graceful_timeout=None if once else 0,  # a job is asked to stop at once: it is taken up again where it was
+        shutdown_graceful_timeout=ONCE_SECONDS if once else 0.0,  # a job stops at once, and is taken up again
         update_heartbeat_interval=settings.JOBS_STALLED_SECONDS / 3,
         stalled_worker_timeout=settings.JOBS_STALLED_SECONDS,
     )

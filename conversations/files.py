@@ -21,7 +21,7 @@ def folder_of(kind: str, *, user_id: UUID, job_id: UUID) -> str:
     return f"{kind}/{user_id}/{job_id}"
 
 
-def keep_files(folder: str, files: Sequence[File]) -> list[str]:
+def keep_files(folder: str, files: "Sequence[File[bytes]]") -> list[str]:
     """Put files into the storage: their names. When one fails, none stays."""
     names: list[str] = []
     try:

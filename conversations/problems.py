@@ -1,6 +1,6 @@
 """The refusals of this app, by name."""
 
-from chatstore.problems import BY_CONSTRAINT, Conflict, Forbidden, IdTaken, Invalid, NotFound
+from chatstore.problems import BY_CONSTRAINT, TITLES, Conflict, DomainError, Forbidden, IdTaken, Invalid, NotFound
 
 
 class ConversationNotFound(NotFound):
@@ -77,6 +77,38 @@ class FormatUnknown(Invalid):
 
 class FileRequired(Invalid):
     code, title = "file_required", "An import needs at least one file"
+
+
+class ExportNotFound(NotFound):
+    code, title = "export_not_found", "There is no such export"
+
+
+class ExportForbidden(Forbidden):
+    code, title = "export_forbidden", "This export belongs to somebody else"
+
+
+class ExportNotReady(Conflict):
+    code, title = "export_not_ready", "This export has no file, or none yet"
+
+
+class ExportExpired(DomainError):
+    status, code, title = 410, "export_expired", "The file of this export was deleted: make a new one"
+
+
+class RangeNotSatisfiable(DomainError):
+    status, code, title = 416, *TITLES[416]
+
+
+class NotSupportedYet(Invalid):
+    code, title = "not_supported_yet", "This is not offered yet"
+
+
+class ExportTooLarge(Invalid):
+    code, title = "export_too_large", "The conversation is too large for this format"
+
+
+class ExportFailed(DomainError):
+    status, code, title = 500, "export_failed", "The conversation could not be written in this format"
 
 
 BY_CONSTRAINT |= {

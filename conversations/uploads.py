@@ -2,7 +2,8 @@
 
 import hashlib
 import tempfile
-from typing import Any
+from contextlib import suppress
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -11,8 +12,10 @@ from django.core.files.uploadhandler import FileUploadHandler
 from chatstore.problems import BodyTooLarge
 
 
-class SpooledUpload(UploadedFile):
+class SpooledUpload(UploadedFile):  # type: ignore[type-arg]  # generic in the stubs alone
     """A file below UPLOAD_DIR that is gone when it is closed, unless it was moved away before. Its name is ours."""
+
+    file: IO[bytes]
 
     def __init__(self) -> None:
         settings.UPLOAD_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -46,10 +49,8 @@ class SpooledUpload(UploadedFile):
         return str(self.file.name)
 
     def close(self) -> None:
-        try:
+        with suppress(FileNotFoundError):  # it was moved
             self.file.close()
-        except FileNotFoundError:  # it was moved
-            pass
 
 
 class SpoolingHandler(FileUploadHandler):

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import IntegrityError
 
 from chatstore.sql import fetch_one, write
 from conversations.problems import IdempotencyKeyInvalid, IdempotencyKeyReused
@@ -87,6 +88,12 @@ def answer_keep(*, user_id: UUID, once: Once | None, status: int, body: str) -> 
     """Keep the answer, as JSON text, under the key that was taken."""
     if once:
         write(KEEP, {"user": user_id, "body": body, **once.params(status)})
+
+
+def raise_answer_after(error: IntegrityError, *, user_id: UUID, once: Once | None) -> None:
+    """After `once_claim` met a key that another request has taken meanwhile: raise the answer that one was given."""
+    if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") == "conversations_idempotencykey_pkey":
+        raise_answer_given(user_id=user_id, once=once)
 
 
 def _kept(user_id: UUID, once: Once) -> Exception | None:

@@ -82,7 +82,10 @@ def import_create(
             return _queued(user_id, uploads, format_asked, once), True
         return _carried_out(user_id, uploads, format_asked, is_body, once), False
     except IntegrityError as error:
-        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") == "conversations_idempotencykey_pkey":
+        if (
+            getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+            == "conversations_idempotencykey_pkey"
+        ):
             raise_answer_given(user_id=user_id, once=once)  # the same request, sent twice at once: the other was first
         raise
 

@@ -41,7 +41,7 @@ class ItemReport:
     unchanged: int = 0
 
 
-# Told of what is stored within the transaction that stores it: a report that is kept, is kept with its deed or not at all.
+# Told of what is stored within the transaction that stores it: a report is kept with its deed, or not at all.
 Recorder = Callable[[Sequence[ItemReport]], None]
 
 

@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiResponse
 
 from chatstore.schema import IF_MATCH as IF_MATCH
 from chatstore.schema import IF_NONE_MATCH as IF_NONE_MATCH
+from conversations.interchange.writers import WRITERS
 
 IDEMPOTENCY_KEY = P(
     "Idempotency-Key",
@@ -42,6 +43,15 @@ IMPORT_FORMAT = P(
     description="What the file must be; `auto` finds it out. In a form it may be a field of its own.",
 )
 ASYNC = P("async", bool, description="true: by a worker, however small it is. In a form it may be a field of its own.")
+EXPORT_FORMAT = P(
+    "format",
+    str,
+    enum=list(WRITERS),
+    default="jsonl",
+    description="`jsonl` and `json` lose nothing; `docs/formats/exports.md` says what is in each.",
+)
+RANGE = P("Range", str, P.HEADER, description="`bytes=first-last`: a part of the file.")
+IF_RANGE = P("If-Range", str, P.HEADER, description="An ETag: the part only if the file is still that one, else all.")
 INCLUDE_HIDDEN = P("include_hidden", bool, description="Default: false.")
 INCLUDE = P("include", str, enum=["messages"], description="Adds the messages of the active branch.")
 

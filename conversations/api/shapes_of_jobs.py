@@ -1,4 +1,4 @@
-"""What imports take and answer with, for the schema."""
+"""What imports and exports answer with, for the schema."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -87,3 +87,35 @@ class ItemList(ListEnvelope, kw_only=True):
     """A page of a report."""
 
     results: list[ImportItemOut]
+
+
+class ExportProgress(Struct, kw_only=True):
+    """How far it is, in conversations."""
+
+    done: int
+    total: int | None
+
+
+class ExportOut(Struct, kw_only=True):
+    """An export. Its file is there with `success` and `partial_success`, until `expires_at`."""
+
+    id: UUID
+    status: JobStatusName
+    format: str
+    conversations: list[UUID]
+    redact: bool
+    reason: str
+    detail: str
+    size: int | None
+    sha256: str | None
+    progress: ExportProgress
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None
+
+
+class ExportList(ListEnvelope, kw_only=True):
+    """A page of exports."""
+
+    results: list[ExportOut]

@@ -3,6 +3,8 @@
 from django.urls import path
 
 from conversations.api.views.conversations import ConversationViewSet
+from conversations.api.views.export_jobs import ExportJobViewSet
+from conversations.api.views.exports import ExportViewSet
 from conversations.api.views.imports import ImportViewSet
 from conversations.api.views.messages import MessageViewSet
 
@@ -30,6 +32,7 @@ urlpatterns = [
     ),
     path("conversations/<uuid:pk>/restore", ConversationViewSet.as_view({"post": "restore"}), name="restore"),
     path("conversations/<uuid:pk>/fork", ConversationViewSet.as_view({"post": "fork"}), name="fork"),
+    path("conversations/<uuid:pk>/export", ExportViewSet.as_view({"get": "retrieve"}), name="export"),
     path(
         ONE,
         MessageViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
@@ -40,5 +43,8 @@ urlpatterns = [
     path("imports/<uuid:pk>/items", ImportViewSet.as_view({"get": "items"}), name="import-items"),
     path("imports/<uuid:pk>/cancel", ImportViewSet.as_view({"post": "cancel"}), name="import-cancel"),
     path("imports/<uuid:pk>/retry", ImportViewSet.as_view({"post": "retry"}), name="import-retry"),
+    path("exports", ExportJobViewSet.as_view({"get": "list", "post": "create"}), name="exports"),
+    path("exports/<uuid:pk>", ExportJobViewSet.as_view({"get": "retrieve"}), name="export-job"),
+    path("exports/<uuid:pk>/download", ExportJobViewSet.as_view({"get": "download"}), name="export-download"),
     path(f"{ONE}/restore", MessageViewSet.as_view({"post": "restore"}), name="message-restore"),
 ]

@@ -34,3 +34,12 @@ class UnrecognisedSource(SourceError):
         seen = ", ".join(keys) if keys else "none"
         super().__init__("format_not_recognised", f"No reader knows this shape; keys seen: {seen}.")
         self.keys = tuple(keys)
+
+
+class WriterError(Exception):
+    """A file cannot be written in this format. `reason`: too_large, failed. Never holds text of a chat."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail

@@ -62,7 +62,7 @@ class ImportJob(Job):
 
     format_asked = models.TextField(default="auto", db_default="auto")
     format = models.TextField(blank=True, default="", db_default="")  # what it turned out to be; "" until then
-    files = ArrayField(models.TextField(), default=list, blank=True, db_default=[])  # names in the storage, of our making
+    files = ArrayField(models.TextField(), default=list, blank=True, db_default=[])  # their names are of our making
     resumed = models.BooleanField(default=False, db_default=False)  # a later attempt went on where an earlier one ended
     bytes_done = models.PositiveBigIntegerField(default=0, db_default=0)
     bytes_total = models.PositiveBigIntegerField(default=0, db_default=0)
@@ -83,9 +83,7 @@ class ImportJob(Job):
             # STANDING: 403 or 404 for an id that is not the reader's own; the key begins with the user.
             models.Index(fields=["id"], name="import_by_id"),
             # LEFT_BEHIND: what has lost its worker; few rows, of everybody.
-            models.Index(
-                fields=["heartbeat_at"], name="import_open", condition=Q(status__in=["queued", "running"])
-            ),
+            models.Index(fields=["heartbeat_at"], name="import_open", condition=Q(status__in=["queued", "running"])),
             # EXPIRED: files that nobody came back for.
             models.Index(fields=["finished_at"], name="import_with_files", condition=~Q(files=[])),
         ]
@@ -136,9 +134,7 @@ class ExportJob(Job):
             # STANDING: 403 or 404 for an id that is not the reader's own; the key begins with the user.
             models.Index(fields=["id"], name="export_by_id"),
             # LEFT_BEHIND: what has lost its worker; few rows, of everybody.
-            models.Index(
-                fields=["heartbeat_at"], name="export_open", condition=Q(status__in=["queued", "running"])
-            ),
+            models.Index(fields=["heartbeat_at"], name="export_open", condition=Q(status__in=["queued", "running"])),
             # EXPIRED: files whose time is over.
             models.Index(fields=["expires_at"], name="export_with_file", condition=~Q(file="")),
         ]

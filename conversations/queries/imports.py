@@ -111,7 +111,7 @@ def _items_statement(continued: bool, backwards: bool) -> str:
     direction, beyond = ("DESC", "<") if backwards else ("ASC", ">")
     after = f"AND i.place {beyond} %(value)s::bigint" if continued else ""
     source = f"""
-            SELECT i.*
+            SELECT {ITEM.select("i")}, i.id, i.place AS rank
               FROM conversations_importitem i
              WHERE i.user_id = %(user)s AND i.job_id = %(job)s {after}
              ORDER BY i.place {direction} {LIMITS}"""
@@ -120,7 +120,7 @@ def _items_statement(continued: bool, backwards: bool) -> str:
     SELECT page.*, (SELECT count(*) FROM conversations_importitem i
                      WHERE i.user_id = %(user)s AND i.job_id = %(job)s) AS total
       FROM conversations_importjob j
-      CROSS JOIN LATERAL ({as_page(ITEM, source, value="place", direction=direction, backwards=backwards)}) AS page
+      CROSS JOIN LATERAL ({as_page(ITEM, source, value="rank", direction=direction, backwards=backwards)}) AS page
      WHERE j.user_id = %(user)s AND j.id = %(job)s
     """
 

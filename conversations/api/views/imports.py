@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
+from django.http import QueryDict
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -41,8 +42,8 @@ class ImportViewSet(ApiViewSet):
         responses={200: ImportOut, 202: ImportOut},
     )
     def create(self, request: Request) -> Response:
-        """Files as their vendor gave them, or JSON of a known shape. A small one is done at once, a large one queued."""
-        fields: Any = request.query_params if _is_body(request) else {**request.data.dict(), **request.query_params.dict()}
+        """Files as their vendor gave them, or JSON of a known shape: a small one at once, a large one by a worker."""
+        fields = _fields(request)
         with _uploads(request) as uploads:
             row, is_queued = import_create(
                 user_id=actor_id(request),
@@ -131,11 +132,17 @@ def _is_body(request: Request) -> bool:
     return isinstance(request.data, bytes)
 
 
+def _fields(request: Request) -> dict[str, str]:
+    """What was asked for, in the form or in the query, which counts more."""
+    form = {} if _is_body(request) else cast(QueryDict, request.data).dict()
+    return {**form, **request.query_params.dict()}  # type: ignore[dict-item]  # files are in it too, as `file`
+
+
 @contextmanager
 def _uploads(request: Request) -> Iterator[list[SpooledUpload]]:
     """The files that came with a request, or its body as one; gone at the end, unless they were kept."""
     if _is_body(request):
-        uploads = [SpooledUpload.of(request.data)] if request.data else []
+        uploads = [SpooledUpload.of(cast(bytes, request.data))] if request.data else []
     else:
         uploads = [cast(SpooledUpload, file) for file in request.FILES.getlist("file")]
     try:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from conversations.interchange.bundle import Bundle
-from conversations.interchange.readers import chatgpt
+from conversations.interchange.readers import chatgpt, chatstore
 from conversations.interchange.records import ConversationRecord, DocumentRecord, Json, Trouble
 
 Found = ConversationRecord | DocumentRecord | Trouble
@@ -29,4 +29,4 @@ class Reader(Protocol):
         """
 
 
-READERS: tuple[Reader, ...] = (chatgpt,)  # the most particular first
+READERS: tuple[Reader, ...] = (chatstore, chatgpt)  # the most particular first

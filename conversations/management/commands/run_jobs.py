@@ -6,9 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from chatstore import worker
+from conversations.actions.exports import exports_tidy
 from conversations.actions.import_work import imports_tidy
 
-TIDY = (imports_tidy,)
+TIDY = (imports_tidy, exports_tidy)
 
 
 class Command(BaseCommand):
