@@ -54,6 +54,13 @@ def server():
         yield running
 
 
+@pytest.fixture
+def client(server):
+    signed_in = server.signed_in()
+    yield signed_in
+    signed_in.close()
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_worker_that_dies_is_replaced_and_the_import_goes_on_where_it_was(
     server: Server, how: signal.Signals
@@ -75,8 +82,7 @@ def test_a_worker_that_dies_is_replaced_and_the_import_goes_on_where_it_was(
     assert client.ask("GET", "/conversations?limit=1").json()["total"] == CONVERSATIONS
 
 
-def test_two_imports_of_one_file_at_once_give_one_result(server: Server) -> None:
-    client = server.signed_in()
+def test_two_imports_of_one_file_at_once_give_one_result(client: Client) -> None:
     jobs = [uploaded(client, length=40) for _ in range(2)]
     until(lambda: all(is_over(client, job) for job in jobs), 90)
     told = [read(client, job) for job in jobs]
