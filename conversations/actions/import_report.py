@@ -5,7 +5,7 @@ that was not reported, and counts nothing twice.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from uuid import UUID
 
 from django.db import transaction
@@ -14,6 +14,7 @@ from chatstore.owned import new_id
 from chatstore.sql import write
 from conversations.actions import copying
 from conversations.actions.ingest import ImportTotals, ItemReport
+from conversations.interchange.records import ConversationRecord
 from conversations.models.job import Outcome
 
 TROUBLES_AT_ONCE = 500
@@ -54,12 +55,28 @@ class ImportReport:
     format: str = ""
     on_written: Callable[[], None] = lambda: None
     _waiting: list[ItemReport] = field(default_factory=list)
+    _exchanges: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def count_exchanges(self, index: int, record: ConversationRecord) -> None:
+        """Of this record the report is to count questions with their answers, not messages."""
+        questions = sum(message.role == "user" for message in record.messages)
+        self._exchanges[index] = questions, len(record.messages)
+
+    def _counted(self, report: ItemReport) -> ItemReport:
+        """A question with its answer is one item: exact where all or none are new, or all have answers."""
+        questions, messages = self._exchanges.pop(report.index, (1, 1))
+        if questions == messages:
+            return report
+        counts = {
+            name: -(-getattr(report, name) * questions // messages) for name in ("imported", "updated", "unchanged")
+        }
+        return replace(report, **counts)
 
     def record(self, reports: Sequence[ItemReport]) -> None:
         """Write reports, and what waits, within the transaction that is open. Raises NotOurs, and nothing is stored."""
         written = [*self._waiting, *reports]
         for report in written:
-            self.totals.add(report)
+            self.totals.add(self._counted(report))
             self.done = max(self.done, report.index + 1)
         self._waiting = []
         if not write(PROGRESS, self._params()):

@@ -12,7 +12,7 @@ from conversations.actions.import_report import ImportReport
 from conversations.actions.ingest import ImportTotals, conversations_ingest
 from conversations.interchange.errors import SourceError
 from conversations.interchange.files import read_files, total_bytes
-from conversations.interchange.readers import Found
+from conversations.interchange.readers import Found, exchanges
 from conversations.interchange.records import ConversationRecord
 from conversations.interchange.sources import PathLike
 from conversations.models.job import JobStatus
@@ -117,11 +117,13 @@ def _watched(paths: Sequence[PathLike], report: ImportReport, asked: str) -> Ite
         report.bytes_done += count
 
     report.bytes_done = 0
-    for found in read_files(paths, on_bytes=advance):
+    for index, found in enumerate(read_files(paths, on_bytes=advance)):
         if isinstance(found, ConversationRecord) and not report.format:
             if asked not in (ANY_FORMAT, found.source):
                 raise FormatDiffers(asked, found.source)
             report.format = found.source
+        if isinstance(found, ConversationRecord) and found.source == exchanges.NAME:
+            report.count_exchanges(index, found)
         yield found
 
 
@@ -129,6 +131,8 @@ def _finish(report: ImportReport, fault: SourceError | None) -> JobStatus:
     """How it ended. Raises NotOurs."""
     status, reason, detail = JobStatus(report.totals.status), report.totals.reason, ""
     owner = {"user": report.user_id, "job": report.job_id}
+    if status == JobStatus.SUCCESS and report.format == exchanges.NAME and report.totals.conversations_skipped:
+        status = JobStatus.PARTIAL_SUCCESS  # an item that was left out is one that did not come in (requirement A3)
     if fault:
         status = JobStatus.PARTIAL_SUCCESS if report.totals.any_stored else JobStatus.FAILED
         reason, detail = fault.reason, fault.detail

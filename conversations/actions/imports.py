@@ -22,7 +22,7 @@ from conversations.files import delete_files, folder_of, keep_files
 from conversations.interchange.errors import MalformedSource, SourceError
 from conversations.interchange.files import total_bytes
 from conversations.interchange.jsonstream import JsonItems
-from conversations.interchange.readers import READERS
+from conversations.interchange.readers import DATABASE_READERS, READERS
 from conversations.models import ImportJob
 from conversations.problems import FileRequired, FormatUnknown, ImportHasEnded, ImportNotRetryable
 from conversations.queries.imports import import_get
@@ -72,7 +72,7 @@ def import_create(
     """
     if not uploads:
         raise FileRequired(pointer="/file")
-    if format_asked not in (ANY_FORMAT, *(reader.NAME for reader in READERS)):
+    if format_asked not in (ANY_FORMAT, *(reader.NAME for reader in (*READERS, *DATABASE_READERS))):
         raise FormatUnknown(pointer="/format")
     raise_answer_given(user_id=user_id, once=once)
     try:

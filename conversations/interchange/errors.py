@@ -19,7 +19,7 @@ class MalformedSource(SourceError):
     """The bytes are not what they claim to be; `position` is the byte of the JSON text where reading stopped, if known.
 
     Reasons: not_utf8, not_json, truncated_json, trailing_data, nested_too_deep, number_too_long, item_too_large;
-    archive_damaged, archive_unsafe, archive_too_large, archive_encrypted.
+    archive_damaged, archive_unsafe, archive_too_large, archive_encrypted; database_damaged, database_too_large.
     """
 
     def __init__(self, reason: str, detail: str, position: int | None = None) -> None:
@@ -28,7 +28,7 @@ class MalformedSource(SourceError):
 
 
 class UnrecognisedSource(SourceError):
-    """Sound JSON, but of no format we read; `keys` are the names seen at the top of its items, never their values."""
+    """Sound, but of no format we read; `keys` are the names at the top of its items, or of its tables: never values."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         seen = ", ".join(keys) if keys else "none"

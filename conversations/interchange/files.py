@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from conversations.interchange.bundle import Bundle
-from conversations.interchange.detect import Recognition, recognised
+from conversations.interchange.databases import Database, opened_database
+from conversations.interchange.detect import Recognition, recognised, shown_keys
 from conversations.interchange.errors import MalformedSource, UnrecognisedSource
 from conversations.interchange.jsonstream import JsonItems
-from conversations.interchange.readers import Found
+from conversations.interchange.readers import DATABASE_READERS, Found
 from conversations.interchange.records import Trouble
 from conversations.interchange.sources import Member, PathLike, Source, opened_source
 
@@ -34,7 +35,7 @@ def read_files(paths: Sequence[PathLike], *, on_bytes: OnBytes | None = None) ->
     `on_bytes` is told of bytes as they are used; after a whole reading their sum is `total_bytes(paths)`.
 
     Raises, after what was read before it: MalformedSource for a file that is damaged or hostile, UnrecognisedSource for
-    a JSON file of no known shape, OSError as open() does.
+    a JSON file or a database of no known shape (its `keys` are then names of tables), OSError as open() does.
     """
     index = 0
     with ExitStack() as stack:
@@ -59,10 +60,16 @@ def _read_source(source: Source, bundle: Bundle, on_bytes: OnBytes) -> Iterator[
     if source.is_archive:
         yield from _read_archive(source.texts, bundle, on_bytes)
         return
+    if source.database is not None:
+        with opened_database(source.database) as database:
+            yield from _read_database(database)
+        on_bytes(source.members[0].size)
+        return
     (member,) = source.members
-    items = JsonItems(member.opened(), on_bytes=on_bytes)
+    broken: list[Trouble] = []
+    items = JsonItems(member.opened(), on_bytes=on_bytes, on_broken=broken.append)
     recognition = recognised(items)
-    yield from _records(recognition, items, member, bundle)
+    yield from _records(recognition, items, broken, member, bundle)
     if recognition.reader is None and not recognition.blank:
         raise UnrecognisedSource(recognition.keys)
 
@@ -71,7 +78,8 @@ def _read_archive(members: Sequence[Member], bundle: Bundle, on_bytes: OnBytes) 
     any_recognised = False
     keys: dict[str, None] = {}  # a set that remembers its order
     for member in members:
-        items = JsonItems(member.opened(), on_bytes=on_bytes)
+        broken: list[Trouble] = []
+        items = JsonItems(member.opened(), on_bytes=on_bytes, on_broken=broken.append)
         try:
             recognition = recognised(items)
         except MalformedSource as fault:
@@ -82,7 +90,7 @@ def _read_archive(members: Sequence[Member], bundle: Bundle, on_bytes: OnBytes) 
                 index=0, outcome="skipped", reason=fault.reason, detail=f"A file in the archive: {fault.detail}"
             )
         else:
-            yield from _records(recognition, items, member, bundle)
+            yield from _records(recognition, items, broken, member, bundle)
             any_recognised |= recognition.reader is not None
             keys.update(dict.fromkeys(recognition.keys))
         on_bytes(max(0, member.size - items.bytes_read))  # what was not worth reading is done as well
@@ -92,14 +100,33 @@ def _read_archive(members: Sequence[Member], bundle: Bundle, on_bytes: OnBytes) 
         yield Trouble(index=0, outcome="skipped", reason="no_conversations", detail=detail)
 
 
-def _records(recognition: Recognition, items: JsonItems, member: Member, bundle: Bundle) -> Iterator[Found]:
+def _read_database(database: Database) -> Iterator[Found]:
+    for reader in DATABASE_READERS:
+        if reader.recognises(database.tables):
+            yield from reader.read(database)
+            return
+    raise UnrecognisedSource(shown_keys(sorted(database.tables)))
+
+
+def _records(
+    recognition: Recognition, items: JsonItems, broken: list[Trouble], member: Member, bundle: Bundle
+) -> Iterator[Found]:
+    """What the reader finds, and the lines of JSON Lines that are broken, each before what stands after it."""
     if recognition.reader is None:
         return
     for found in recognition.reader.read(recognition.items, name=member.name, bundle=bundle):
+        yield from _taken(broken)
         if isinstance(found, Trouble):
             yield replace(found, pointer=items.pointer(found.index) + (found.pointer or ""))
         else:
             yield found
+    yield from _taken(broken)
+
+
+def _taken(broken: list[Trouble]) -> list[Trouble]:
+    """The troubles, and none of them twice."""
+    taken, broken[:] = broken[:], []
+    return taken
 
 
 def _unheard(_: int) -> None: ...

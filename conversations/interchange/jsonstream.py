@@ -1,4 +1,4 @@
-"""A JSON array, item by item, from a stream of any length: memory for one chunk and the largest item.
+"""A JSON array, or JSON Lines, item by item, from a stream of any length: memory for one chunk and the largest item.
 
 The text is decoded as it comes, and `raw_decode` of the standard library takes one item after another from its front:
 about 100 MB a second. ijson's yajl backend is no way: it turns a lone surrogate into "?" and refuses NaN; orjson and
@@ -9,22 +9,26 @@ import codecs
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
 from conversations.interchange.errors import MalformedSource
-from conversations.interchange.records import Json, Readable
+from conversations.interchange.records import Json, Readable, Trouble
 
 ENVELOPE_KEY = "conversations"
 MAX_ITEM_CHARACTERS = 256 << 20
+MAX_BROKEN_LINES = 1000  # in a row: then it is no JSON Lines, and a report of each would be longer than the file
 
 _CHUNK = 1 << 20
+_FIRST_LINE = 4 << 20  # looked at as a whole, in characters, to tell JSON Lines
 _PIECE = 1 << 16  # a damaged archive fails a whole read: small ones lose little of what came before
 _LONGEST_TOKEN = (
     16  # a little over "-Infinity" and "\ud83d\ude00": what can be cut in two at the end of the text at hand
 )
 
 
-_WHITE_SPACE = re.compile(r"[ \t\r\n]*")
+_BLANKS = " \t\r\n"
+_WHITE_SPACE = re.compile(rf"[{_BLANKS}]*")
 
 
 def _finite(number: str) -> float | None:
@@ -40,16 +44,26 @@ _decode = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None, s
 class JsonItems:
     """The items of a top-level array, of the array under "conversations" in a top-level object, or that one object.
 
+    An object with something else on the lines after it is JSON Lines: a line an item, blank lines aside. A line that is
+    not JSON is told to `on_broken` (its `index` is that of the item after it), and reading goes on.
+
     A blank stream has no items. Iterate once. What is wrong raises MalformedSource after every complete item before it:
     broken or truncated JSON or UTF-8, nesting deeper than the interpreter goes (about 1,000), integers of more than
     4,300 digits, an item of more than `max_item` characters. `on_bytes` is told of each read; `bytes_read` is the sum.
     """
 
     def __init__(
-        self, stream: Readable, *, on_bytes: Callable[[int], None] | None = None, max_item: int = MAX_ITEM_CHARACTERS
+        self,
+        stream: Readable,
+        *,
+        on_bytes: Callable[[int], None] | None = None,
+        on_broken: Callable[[Trouble], None] | None = None,
+        max_item: int = MAX_ITEM_CHARACTERS,
     ) -> None:
         self._text = _Text(stream, on_bytes, max_item)
+        self._on_broken = on_broken
         self._prefix: str | None = None  # of an item's pointer; None: the whole document is one item
+        self._broken_before: list[int] = []  # of each broken line, how many items stand before it
         self._items = self._read()
 
     @property
@@ -57,8 +71,10 @@ class JsonItems:
         return self._text.bytes_read
 
     def pointer(self, index: int) -> str:
-        """The JSON Pointer of the item with this index."""
-        return "" if self._prefix is None else f"{self._prefix}/{index}"
+        """The JSON Pointer of the item with this index; JSON Lines count as an array of lines, blank ones aside."""
+        if self._prefix is None:
+            return ""
+        return f"{self._prefix}/{index + bisect_right(self._broken_before, index)}"
 
     def __iter__(self) -> Iterator[Json]:
         return self._items
@@ -69,8 +85,12 @@ class JsonItems:
                 return
             case "[":
                 yield from self._array("")
+            case "{" if self._text.is_lines():
+                yield from self._lines(0)
             case "{":
                 yield from self._object()
+                if self._prefix is None and self._text.peek() == "{":
+                    yield from self._lines(1)
             case _:
                 raise self._text.malformed("not_json", "The file is neither a JSON array nor a JSON object.")
         if self._text.peek():
@@ -108,6 +128,42 @@ class JsonItems:
         if members is not None:
             yield members
 
+    def _lines(self, index: int) -> Iterator[Json]:
+        """The items of JSON Lines from the line at hand on; `index` items came before it."""
+        self._prefix = ""
+        in_a_row = 0
+        for number, line in self._text.lines():
+            try:
+                item = _whole(line)
+            except MalformedSource as fault:
+                in_a_row += 1
+                if self._on_broken is None or in_a_row > MAX_BROKEN_LINES:
+                    raise
+                pointer = f"/{index + len(self._broken_before)}"
+                self._broken_before.append(index)
+                detail = f"Line {number}: {fault.detail}"
+                trouble = Trouble(index=index, outcome="failed", reason=fault.reason, detail=detail, pointer=pointer)
+                self._on_broken(trouble)
+            else:
+                in_a_row = 0
+                yield item
+                index += 1
+
+
+def _whole(text: str) -> Json:
+    """The one value a text is. Raises MalformedSource."""
+    try:
+        value, end = _decode(text, 0)
+    except json.JSONDecodeError as error:
+        raise MalformedSource("not_json", f"{error.msg.rstrip(': ')}.") from None  # the error holds the text
+    except RecursionError:
+        raise MalformedSource("nested_too_deep", "A value is nested too deeply.") from None
+    except ValueError:
+        raise MalformedSource("number_too_long", "An integer has too many digits.") from None
+    if end < len(text):
+        raise MalformedSource("not_json", "Something follows the end of the JSON value.")
+    return value  # type: ignore[no-any-return] # json's own stubs say Any; it is Json
+
 
 class _Text:
     """The part of the text at hand: `_at` is where reading stands in it, and `_fill` gets more."""
@@ -117,6 +173,7 @@ class _Text:
         self._stream, self._on_bytes, self._max_item = stream, on_bytes, max_item
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()  # Windows tools write the mark
         self._text, self._at, self._ended = "", 0, False
+        self._lines_used = 0  # line breaks in what was dropped
         self._fault: MalformedSource | None = None  # raised when all before it has been used
 
     def peek(self) -> str:
@@ -159,6 +216,39 @@ class _Text:
                 return value  # type: ignore[no-any-return] # json's own stubs say Any; it is Json
             self._fill()
 
+    def is_lines(self) -> bool:
+        """Whether the first line, which begins as an object, ends as one and is not all there is."""
+        line, _, rest = self._text[self._at :].partition("\n")
+        while not rest.strip(_BLANKS) and len(line) + len(rest) < _FIRST_LINE:
+            if self._ended or self._fault is not None:
+                break
+            self._fill()
+            line, _, rest = self._text[self._at :].partition("\n")
+        line, rest = line.rstrip(_BLANKS), rest.lstrip(_BLANKS)
+        if not (line.endswith("}") and rest):
+            return False
+        if rest.startswith("{"):
+            return True  # no JSON value goes on like this
+        try:
+            _whole(line)
+        except MalformedSource:
+            return False
+        return True
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """What is left, line by line, with the line's number (from 1) in the whole text; without blank ones."""
+        number = self._lines_used + self._text.count("\n", 0, self._at)
+        while True:
+            number += 1
+            while (end := self._text.find("\n", self._at)) < 0 and self._goes_on():
+                self._fill()
+            line = self._text[self._at : end if end >= 0 else None].strip(_BLANKS)
+            self._at = end + 1 if end >= 0 else len(self._text)
+            if line:
+                yield number, line
+            if end < 0:
+                return
+
     def _may_go_on(self, end: int) -> bool:
         """Whether a number that ends here may be the beginning of one that the next read completes."""
         return self._text[end : end + 1] in ("", ".", "e", "E") and len(self._text) - end < _LONGEST_TOKEN
@@ -179,6 +269,7 @@ class _Text:
 
     def _fill(self) -> bool:
         """Drop what is used up and read as much again as is left, a chunk at least; False at the end of the stream."""
+        self._lines_used += self._text.count("\n", 0, self._at)
         self._text, self._at = self._text[self._at :], 0
         if self._fault is not None:
             raise self._fault

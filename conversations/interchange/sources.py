@@ -1,4 +1,4 @@
-"""Opening what the vendor gave: a JSON file or a zip of such, told apart by content, never by name.
+"""Opening what the vendor gave: a JSON file, a zip of such or a database, told apart by content, never by name.
 
 A zip is read as a stream and never unpacked to disk, so that no name in it is ever used as one. Still an archive with
 names that want to leave their folder is refused whole: nobody's export holds them.
@@ -29,6 +29,7 @@ RATIO_MATTERS_FROM = 1 << 20
 
 _LOCAL_HEADER_BYTES = 30  # without the name
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+_SQLITE_MAGIC = b"SQLite format 3\0"
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[\[{]")
 _ESCAPES = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\0")
 _DAMAGE = (
@@ -62,6 +63,7 @@ class Source:
 
     members: tuple[Member, ...]
     is_archive: bool
+    database: PathLike | None = None  # where it is, if it is one of SQLite
 
     @property
     def texts(self) -> tuple[Member, ...]:
@@ -76,12 +78,13 @@ def opened_source(path: PathLike) -> Iterator[Source]:
     Raises MalformedSource for an archive that is damaged, encrypted, a bomb or unsafe, OSError as open() does.
     """
     with open(path, "rb") as file:
-        if not file.read(4).startswith(_ZIP_MAGIC):
+        magic = file.read(len(_SQLITE_MAGIC))
+        if not magic.startswith(_ZIP_MAGIC):
             file.seek(0)
             member = Member(
                 os.path.basename(os.fspath(path)), os.fstat(file.fileno()).st_size, lambda: file, is_json=True
             )
-            yield Source((member,), is_archive=False)
+            yield Source((member,), is_archive=False, database=path if magic == _SQLITE_MAGIC else None)
             return
         archive = _opened_archive(file)
         with archive:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from conversations.interchange.jsonstream import JsonItems
-from conversations.interchange.readers import chatgpt
+from conversations.interchange.readers import Reader, chatgpt
 from conversations.interchange.records import ConversationRecord, MessageRecord, Trouble
+from conversations.interchange.tree import faults
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "samples"  # beside the repository, where it is developed
@@ -74,3 +75,31 @@ def zipped(path: Path, members: Iterable[tuple[str | zipfile.ZipInfo, bytes]]) -
         for name, data in members:
             archive.writestr(name, data)
     return path
+
+
+def records_of(reader: Reader, items: Iterable[Any]) -> list[ConversationRecord]:
+    """The records that a reader makes of items; each is sound, and nothing else was found."""
+    found = list(reader.read(items))
+    records = [item for item in found if isinstance(item, ConversationRecord)]
+    assert records == found, found
+    assert [faults(record) for record in records] == [[] for _ in records]
+    return records
+
+
+def one_record(reader: Reader, *items: Any) -> ConversationRecord:
+    (record,) = records_of(reader, items)
+    return record
+
+
+def troubles_of(reader: Reader, items: Iterable[Any]) -> list[tuple[int, str, str, str | None]]:
+    """Index, outcome, reason and pointer of each Trouble."""
+    found = (item for item in reader.read(items) if isinstance(item, Trouble))
+    return [(trouble.index, trouble.outcome, trouble.reason, trouble.pointer) for trouble in found]
+
+
+def said(record: ConversationRecord) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in record.messages]
+
+
+def links(record: ConversationRecord) -> dict[str, str | None]:
+    return {message.external_id: message.parent_external_id for message in record.messages}
