@@ -259,6 +259,8 @@ UNFOLD = {
                     for title, icon, model, permission in (
                         ("People", "person_search", "accounts/user", "may_see_people"),
                         ("Conversations", "forum", "conversations/conversation", "may_see_conversations"),
+                        ("Imports", "upload", "conversations/importjob", "may_see_imports"),
+                        ("Exports", "download", "conversations/exportjob", "may_see_exports"),
                         ("Groups", "shield_person", "auth/group", "may_see_groups"),
                     )
                 ],
