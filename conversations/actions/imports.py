@@ -29,6 +29,7 @@ from conversations.queries.imports import import_get
 from conversations.uploads import SpooledUpload
 
 TASK = "conversations.import_work"
+FORMATS = {ANY_FORMAT, *(reader.NAME for reader in READERS), *(reader.NAME for reader in DATABASE_READERS)}
 ATTEMPTS = 3
 # What makes a body no JSON at all.
 NO_JSON = {"not_utf8", "not_json", "truncated_json", "trailing_data", "nested_too_deep", "number_too_long"}
@@ -72,7 +73,7 @@ def import_create(
     """
     if not uploads:
         raise FileRequired(pointer="/file")
-    if format_asked not in (ANY_FORMAT, *(reader.NAME for reader in (*READERS, *DATABASE_READERS))):
+    if format_asked not in FORMATS:
         raise FormatUnknown(pointer="/format")
     raise_answer_given(user_id=user_id, once=once)
     try:
