@@ -62,10 +62,7 @@ def client(server):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_worker_that_dies_is_replaced_and_the_import_goes_on_where_it_was(
-    server: Server, how: signal.Signals
-) -> None:
-    client = server.signed_in()
+def test_a_worker_that_dies_is_replaced_and_the_import_goes_on(server: Server, client: Client, how: int) -> None:
     job = begun(server, client)
     (worker,) = server.jobs_workers()
     before = read(client, job)
