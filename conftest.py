@@ -13,6 +13,24 @@ def _cheap_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(scope="session")
+def _files(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings: Any, _files: Any) -> None:
+    """What is uploaded and exported in tests lies apart from what `make run` keeps."""
+    settings.UPLOAD_DIR = _files / "uploads"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": _files / "kept"},
+        },
+    }
+
+
 @pytest.fixture
 def user(db: None) -> Any:
     """The person most tests are about."""

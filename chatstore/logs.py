@@ -88,6 +88,7 @@ def standard_library_config(level: str, *, console: bool = False) -> dict[str, A
             "django": inherit,
             "django.request": {**inherit, "level": "ERROR"},  # refusals are in the request log
             "_granian": inherit,
+            "procrastinate": {**inherit, "level": "WARNING"},  # chatstore.jobs says the same in fewer words
             "django.db.backends": {**inherit, "level": "WARNING"},  # below it are statements with their parameters
             **{name: {"handlers": [], "propagate": False, "level": "CRITICAL"} for name in SILENT},
         },

@@ -42,6 +42,7 @@ SAVES = Counter("chatstore_saves_total", "Rows and batches saved", ["kind"])
 SAVE_FAILURES = Counter("chatstore_save_failures_total", "Saves that were refused or failed", ["kind", "reason"])
 IMPORTS = Counter("chatstore_imports_total", "Imports that ended", ["status"])
 IMPORT_MESSAGES = Counter("chatstore_import_messages_total", "Messages that imports met", ["outcome"])
+EXPORTS = Counter("chatstore_exports_total", "Exports that ended", ["status"])
 FAILED_CASCADES = Counter("chatstore_failed_cascades_total", "Deletions that left rows behind")
 
 OWN_APPS = ("accounts", "conversations")

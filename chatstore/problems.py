@@ -29,6 +29,7 @@ TITLES = {
     405: ("method_not_allowed", "This method is not offered here"),
     406: ("not_acceptable", "No representation that you accept"),
     409: ("conflict", "The request conflicts with what is stored"),
+    410: ("gone", "It is gone for good"),
     411: ("length_required", "The request must say how long its body is"),
     412: ("precondition_failed", "It has changed since you read it"),
     413: ("body_too_large", "The request body is too large"),

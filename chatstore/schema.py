@@ -19,6 +19,8 @@ Every error is an `application/problem+json` (RFC 9457) with a stable `code` and
 TAGS = {
     "accounts": "Who you are: registration, tokens, profile.",
     "conversations": "Conversations: lists, changes, the trash, copies.",
+    "imports": "A history from elsewhere, and what became of each item of it.",
+    "exports": "Files of many conversations.",
     "messages": "The messages of a conversation, a tree of which one branch is active.",
     "attachments": "Files that imports brought with messages.",
     "documents": "What imports brought beside conversations: memories, projects, prompts.",
@@ -37,6 +39,13 @@ IF_MATCH = OpenApiParameter(
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="An ETag: 304 when it has not changed since."
 )
+DONE = {
+    "200": "Done",
+    "201": "Made",
+    "202": "Queued: `Location` says how far it is",
+    "204": "Done; nothing to say",
+    "206": "A part of it",
+}
 VALIDATORS = {"If-Match", "If-None-Match", "Idempotency-Key"}  # an operation with one of these answers with an ETag
 DECIMAL = [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d{1,11}(\.\d{1,8})?$"}]
 
@@ -215,12 +224,12 @@ def _add_headers(operation: Json) -> None:
         if names & VALIDATORS and status != "204":
             told.append("ETag")
         if "Idempotency-Key" in names:
-            told += ["Idempotency-Replayed"] + ["Location"] * ("201" in operation["responses"])
+            told += ["Idempotency-Replayed"] + ["Location"] * bool({"201", "202"} & operation["responses"].keys())
         response["headers"] = _headers(*told)
         if status == "304":
             response["description"] = "It has not changed"
         elif not response.get("description"):
-            response["description"] = {"200": "Done", "201": "Made", "204": "Done; nothing to say"}[status]
+            response["description"] = DONE[status]
 
 
 def _share_problems(operation: Json) -> set[int]:

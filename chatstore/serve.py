@@ -1,7 +1,8 @@
 """`make run`: the whole product on one port of this machine, with nothing to configure.
 
 This process holds the embedded PostgreSQL, brings it up to date, loads the application, and forks granian's workers,
-which thus start at once and share its memory: loading Django twice would take the start past its 5 seconds.
+which thus start at once and share its memory: loading Django twice would take the start past its 5 seconds. The worker
+for imports and exports is started once requests are answered.
 """
 
 import errno
@@ -21,9 +22,11 @@ from granian.server import Server
 from chatstore import development
 from chatstore.embedded_postgres import ServerFailedError
 from chatstore.env import env_int
+from chatstore.jobs_process import JobsProcess
 
 HOST = "127.0.0.1"
 KILL_SECONDS = 2  # open streams do not end by themselves: with PostgreSQL's own stop, all is down within 5 s
+JOBS_SECONDS = 1  # for the worker for jobs, beyond that
 # For this machine only, over plain HTTP. Anything that is set already stays.
 LOCAL = {
     "DJANGO_SETTINGS_MODULE": "chatstore.settings",
@@ -68,9 +71,30 @@ class PortInUseError(Exception):
     """Somebody else serves there."""
 
 
+class _Server(Server):  # type: ignore[misc, valid-type]
+    """Tells the worker for jobs to stop at the same moment as its own: one after the other would take too long."""
+
+    def __init__(self, *args: Any, jobs: JobsProcess, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._jobs = jobs
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        self._jobs.stop()
+        super().signal_handler_interrupt(*args, **kwargs)
+
+
 def _serve(port: int) -> None:
-    threading.Thread(target=_announce, args=(port,), daemon=True).start()
-    Server(
+    jobs = JobsProcess()
+    threading.Thread(target=_announce, args=(port, jobs), daemon=True).start()
+    try:
+        _server(port, jobs).serve()
+    finally:
+        jobs.stop()
+        jobs.join(JOBS_SECONDS)
+
+
+def _server(port: int, jobs: JobsProcess) -> _Server:
+    return _Server(
         "chatstore.serve:worker",
         factory=True,
         address=HOST,
@@ -83,7 +107,8 @@ def _serve(port: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_SECONDS,
         log_enabled=False,
-    ).serve()
+        jobs=jobs,
+    )
 
 
 def _refuse_used_port(port: int) -> None:
@@ -98,7 +123,7 @@ def _refuse_used_port(port: int) -> None:
             raise PortInUseError(f"Port {port} {why}. Choose another one: PORT={port % 60_000 + 1} make run") from error
 
 
-def _announce(port: int) -> None:
+def _announce(port: int, jobs: JobsProcess) -> None:
     """Where and who, as soon as somebody listens there; granian does not tell.
 
     Nothing is left to load then. Until then workers are forked, so this thread does nothing that takes a lock.
@@ -111,6 +136,7 @@ def _announce(port: int) -> None:
     url = f"http://{HOST}:{port}"
     print(f"\nchatstore is at {url}\n  API     {url}/api/v1\n  docs    {url}/api/docs\n  admin   {url}/admin/")  # noqa: T201
     print(f"{development.demo_notice()}Ctrl-C stops it, and its database.", flush=True)  # noqa: T201
+    jobs.start()
 
 
 def _end_with(parent: int) -> None:

@@ -63,6 +63,12 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = env_int("CHATSTORE_MAX_BODY_BYTES", 10_000_000, mi
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 READ_CACHE_BYTES = env_int("CHATSTORE_READ_CACHE_BYTES", 8_000_000)  # of each process, for pages read again; 0: none
 MAX_ATTACHMENT_BYTES = env_int("CHATSTORE_MAX_ATTACHMENT_BYTES", 100_000_000, minimum=1)  # larger ones stay outside
+# An import: the whole upload, and how much of it (unpacked) is done within the request instead of by a worker.
+IMPORT_MAX_BYTES = env_int("CHATSTORE_IMPORT_MAX_BYTES", 2_000_000_000, minimum=1_000)
+IMPORT_INLINE_BYTES = env_int("CHATSTORE_IMPORT_INLINE_BYTES", 2_000_000)
+IMPORT_FILES = 100
+IMPORT_KEEP_DAYS = env_int("CHATSTORE_IMPORT_KEEP_DAYS", 7, minimum=1)  # the file of one that can be tried again
+EXPORT_KEEP_HOURS = env_int("CHATSTORE_EXPORT_KEEP_HOURS", 72, minimum=1)
 IDEMPOTENCY_HOURS = env_int("CHATSTORE_IDEMPOTENCY_HOURS", 24, minimum=1)
 THROTTLE_RATES = parse_rates(env_str("CHATSTORE_THROTTLE_RATES"))
 # How many proxies in front may be believed about X-Forwarded-For. 0: none, the peer's address counts.
@@ -93,6 +99,8 @@ DATABASES["default"]["OPTIONS"] |= {
 }
 DISABLE_SERVER_SIDE_CURSORS = env_bool("DATABASE_DISABLE_SERVER_SIDE_CURSORS", False)
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DISABLE_SERVER_SIDE_CURSORS
+# What listens (the workers) needs a session of its own: past a PgBouncer in transaction mode, notifications get lost.
+DATABASE_DIRECT_URL = env_str("DATABASE_DIRECT_URL")  # empty: DATABASE_URL
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOCK_TIMEOUT_MS = env_int("DATABASE_LOCK_TIMEOUT_MS", 5_000, minimum=1)
 STATEMENT_TIMEOUT_MS = env_int("DATABASE_STATEMENT_TIMEOUT_MS", 30_000)  # 0: none; manage.py sets that
@@ -125,6 +133,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "procrastinate.contrib.django",
     "chatstore",
     "accounts",
     "conversations",
@@ -162,10 +171,24 @@ TEMPLATES = [
 LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", "UTC", True, True
 
 DATA_DIR = Path(env_str("CHATSTORE_DATA_DIR", str(BASE_DIR / "var"))).resolve()
-STATIC_URL, STATIC_ROOT = "/static/", BASE_DIR / "static"
-STORAGES: dict[str, dict[str, Any]] = {
-    # The bytes of attachments; conversations/actions/files.py names them. Nothing serves this folder but our views.
+UPLOAD_DIR = DATA_DIR / "uploads"  # beside the storage, so that keeping a file is a rename
+# Attachments, uploads, exports: below DATA_DIR, or in a bucket that every process reaches (S3 or its protocol).
+STORAGE_BUCKET = env_str("CHATSTORE_STORAGE_BUCKET")
+STORAGES = {
     "default": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": STORAGE_BUCKET,
+            "endpoint_url": env_str("CHATSTORE_STORAGE_ENDPOINT") or None,
+            "region_name": env_str("CHATSTORE_STORAGE_REGION") or None,
+            "access_key": env_str("CHATSTORE_STORAGE_ACCESS_KEY") or None,
+            "secret_key": env_str("CHATSTORE_STORAGE_SECRET_KEY") or None,
+            "default_acl": "private",
+            "file_overwrite": False,
+        },
+    }
+    if STORAGE_BUCKET
+    else {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {
             "location": DATA_DIR / "files",
@@ -175,6 +198,13 @@ STORAGES: dict[str, dict[str, Any]] = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# --- the workers (manage.py run_jobs) ---------------------------------------------------------------------------------
+# A worker that has not been heard of for so long is taken to be dead, and its job is given to another.
+JOBS_STALLED_SECONDS = env_int("CHATSTORE_JOBS_STALLED_SECONDS", 30, minimum=2)
+JOBS_CONCURRENCY = env_int("CHATSTORE_JOBS_CONCURRENCY", 2, minimum=1)  # jobs at a time, in one worker
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
+STATIC_URL, STATIC_ROOT = "/static/", BASE_DIR / "static"
 # Production serves what `collectstatic` gathered; `make run` has gathered nothing.
 WHITENOISE_USE_FINDERS = env_bool("CHATSTORE_STATIC_FINDERS", DEBUG)
 WHITENOISE_AUTOREFRESH = False
@@ -232,6 +262,8 @@ UNFOLD = {
                     for title, icon, model, permission in (
                         ("People", "person_search", "accounts/user", "may_see_people"),
                         ("Conversations", "forum", "conversations/conversation", "may_see_conversations"),
+                        ("Imports", "upload", "conversations/importjob", "may_see_imports"),
+                        ("Exports", "download", "conversations/exportjob", "may_see_exports"),
                         ("Groups", "shield_person", "auth/group", "may_see_groups"),
                     )
                 ],

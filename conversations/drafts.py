@@ -143,3 +143,11 @@ def _is_a_cost(cost: Decimal) -> bool:
     exponent = cost.as_tuple().exponent  # a letter for what is no finite number
     # PostgreSQL refuses 1e-20000; what is beyond 8 places is rounded.
     return isinstance(exponent, int) and exponent >= -100 and 0 <= cost < MAX_COST
+
+
+class ExportDraft(Body, kw_only=True, frozen=True):
+    """What to export: the conversations named, or all of them."""
+
+    format: ShortText
+    conversations: Annotated[list[UUID], Meta(max_length=10_000)] = []
+    redact: bool = False

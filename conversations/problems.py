@@ -71,6 +71,50 @@ class IdempotencyKeyInvalid(Invalid):
     code, title = "idempotency_key_invalid", "An Idempotency-Key has 1 to 255 printable ASCII characters"
 
 
+class ImportNotFound(NotFound):
+    code, title = "import_not_found", "There is no such import"
+
+
+class ImportForbidden(Forbidden):
+    code, title = "import_forbidden", "This import belongs to somebody else"
+
+
+class ImportHasEnded(Conflict):
+    code, title = "import_has_ended", "This import has ended already"
+
+
+class ImportNotRetryable(Conflict):
+    code, title = "import_not_retryable", "This import cannot be tried again: upload the file once more"
+
+
+class FormatUnknown(Invalid):
+    code, title = "format_unknown", "There is no such format"
+
+
+class FileRequired(Invalid):
+    code, title = "file_required", "An import needs at least one file"
+
+
+class ExportNotFound(NotFound):
+    code, title = "export_not_found", "There is no such export"
+
+
+class ExportForbidden(Forbidden):
+    code, title = "export_forbidden", "This export belongs to somebody else"
+
+
+class ExportNotReady(Conflict):
+    code, title = "export_not_ready", "This export has no file, or none yet"
+
+
+class ExportExpired(DomainError):
+    status, code, title = 410, "export_expired", "The file of this export was deleted: make a new one"
+
+
+class NotSupportedYet(Invalid):
+    code, title = "not_supported_yet", "This is not offered yet"
+
+
 class ExportTooLarge(Invalid):
     code, title = "export_too_large", "The conversation is too large for this format"
 

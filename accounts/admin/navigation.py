@@ -13,6 +13,14 @@ def may_see_conversations(request: HttpRequest) -> bool:
     return _may(request, "conversations.view_conversation", "conversations.change_conversation")
 
 
+def may_see_imports(request: HttpRequest) -> bool:
+    return _may(request, "conversations.view_importjob", "conversations.change_importjob")
+
+
+def may_see_exports(request: HttpRequest) -> bool:
+    return _may(request, "conversations.view_exportjob", "conversations.change_exportjob")
+
+
 def may_see_groups(request: HttpRequest) -> bool:
     user: Any = request.user
     return bool(user.is_superuser)

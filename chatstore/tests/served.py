@@ -37,6 +37,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for found in tasks for child in found.read_text().split()]
+
+
+def is_jobs_worker(pid: int) -> bool:
+    try:
+        return b"run_jobs" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
+
+
 class Gone(ConnectionError):
     """The server closed the connection without an answer, or did not take one."""
 
@@ -134,8 +147,11 @@ class Server:
 
     def workers(self) -> list[int]:
         """The processes that answer requests."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return [int(pid) for children in tasks for pid in children.read_text().split()]
+        return [pid for pid in children(self.process.pid) if not is_jobs_worker(pid)]
+
+    def jobs_workers(self) -> list[int]:
+        """The process that carries out imports and exports."""
+        return [pid for pid in children(self.process.pid) if is_jobs_worker(pid)]
 
     def kill_worker(self) -> None:
         for pid in self.workers():

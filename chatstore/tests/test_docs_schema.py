@@ -36,9 +36,10 @@ def page() -> dict[str, dict[str, list[tuple[str, ...]]]]:
             table = heading[1]
             found[table] = {"column": [], "index": [], "constraint": []}
         elif line.startswith("| ") and table:
+            first = line.strip("|").split("|")[0].strip()
             cells = tuple(cell.strip().strip("`") for cell in line.strip("|").split("|"))
-            if cells[0] in found[table]:
-                kind = cells[0]
+            if first in found[table]:  # a heading: names of columns stand in backticks
+                kind = first
             else:
                 found[table][kind].append(cells)
     return found

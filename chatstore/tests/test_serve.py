@@ -17,6 +17,7 @@ import pytest
 
 from chatstore import development
 from chatstore.embedded_postgres import CHECKOUT
+from chatstore.tests.served import children, is_jobs_worker
 from chatstore.tests.test_bridge import free_port, wait_until
 
 pytestmark = pytest.mark.slow
@@ -126,7 +127,7 @@ def test_a_killed_worker_is_replaced(serve: Serve) -> None:
     port = free_port()
     process = serve(port)
     told(process)
-    (worker,) = map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    (worker,) = [pid for pid in children(process.pid) if not is_jobs_worker(pid)]
     os.kill(worker, signal.SIGKILL)
 
     def answers() -> bool:
@@ -136,6 +137,38 @@ def test_a_killed_worker_is_replaced(serve: Serve) -> None:
             return False
 
     assert wait_until(answers, 20)
+
+
+def jobs_workers(process: "subprocess.Popen[str]") -> list[int]:
+    return [pid for pid in children(process.pid) if is_jobs_worker(pid)]
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}/exe").exists()
+
+
+def test_the_worker_for_jobs_is_replaced_when_killed_and_ends_with_the_server(serve: Serve) -> None:
+    process = serve(free_port())
+    told(process)
+    assert wait_until(lambda: len(jobs_workers(process)) == 1, 20)
+    (first,) = jobs_workers(process)
+    os.kill(first, signal.SIGKILL)
+    assert wait_until(lambda: jobs_workers(process) not in ([], [first]), 20)
+    (second,) = jobs_workers(process)
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait(20) == 0
+    assert time.monotonic() - began < 5
+    assert not is_alive(second)
+
+
+def test_the_worker_for_jobs_does_not_outlive_a_killed_main_process(serve: Serve) -> None:
+    process = serve(free_port())
+    told(process)
+    assert wait_until(lambda: len(jobs_workers(process)) == 1, 20)
+    (worker,) = jobs_workers(process)
+    process.kill()
+    assert wait_until(lambda: not is_alive(worker), 20)
 
 
 def test_a_killed_main_process_leaves_nothing_behind(serve: Serve, data: Path) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
+from django.db import IntegrityError
 
 from chatstore.sql import Row, fetch_one, write
 from conversations.problems import IdempotencyKeyInvalid, IdempotencyKeyReused
@@ -22,6 +23,15 @@ ANSWER = """
            created_at < now() - make_interval(hours => %(hours)s) AS is_expired
       FROM conversations_idempotencykey
      WHERE user_id = %(user)s AND id = %(id)s
+"""
+# For what takes more than one statement: the key is taken first, and the answer put in at the end of the transaction.
+CLAIM = """
+    INSERT INTO conversations_idempotencykey (user_id, id, fingerprint, status, body)
+    VALUES (%(user)s, %(once_id)s, %(once_fingerprint)s, %(once_status)s, '')
+"""
+KEEP = """
+    UPDATE conversations_idempotencykey SET status = %(once_status)s, body = %(body)s
+     WHERE user_id = %(user)s AND id = %(once_id)s
 """
 FORGET = """
     DELETE FROM conversations_idempotencykey
@@ -107,6 +117,27 @@ def remember_answer(*, user_id: UUID, once: Once | None, conversation_id: UUID, 
     if row["is_same"] is not None:
         raise _answer(row)
     if not row["is_kept"]:  # another has kept its answer since the statement began
+        raise_answer_given(user_id=user_id, once=once)
+
+
+def once_claim(*, user_id: UUID, once: Once | None) -> None:
+    """Take the key, at the beginning of a transaction that ends with `answer_keep`.
+
+    While another request has it, this waits for that one's end. Raises IntegrityError when the other was carried out.
+    """
+    if once:
+        write(CLAIM, {"user": user_id, **once.params(0)})
+
+
+def answer_keep(*, user_id: UUID, once: Once | None, status: int, body: str) -> None:
+    """Keep the answer, as JSON text, under the key that was taken."""
+    if once:
+        write(KEEP, {"user": user_id, "body": body, **once.params(status)})
+
+
+def raise_answer_after(error: IntegrityError, *, user_id: UUID, once: Once | None) -> None:
+    """After `once_claim` met a key that another request has taken meanwhile: raise the answer that one was given."""
+    if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") == "conversations_idempotencykey_pkey":
         raise_answer_given(user_id=user_id, once=once)
 
 

@@ -5,7 +5,7 @@ changed, moves the leaf, renames; nothing is ever deleted. The bytes of attachme
 begins, because a reader's streams end with the next record; what a batch that failed left there is deleted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from conversations.actions.ingest_attachments import attachments_described, atta
 from conversations.actions.ingest_documents import IncomingDocument, document_incoming, documents_keep
 from conversations.actions.ingest_incoming import Incoming, Outcome, conversation_incoming
 from conversations.actions.ingest_report import ImportTotals as ImportTotals
+from conversations.actions.ingest_report import ItemOutcome
 from conversations.actions.ingest_report import ItemReport as ItemReport
 from conversations.actions.statistics import MANY, statistics_refresh
 from conversations.interchange.readers import Found
@@ -27,13 +28,22 @@ from conversations.interchange.records import DocumentRecord, Trouble
 BATCH_MESSAGES, BATCH_CHARACTERS = 2_000, 4_000_000
 
 Ready = Incoming | IncomingDocument
+# Told of what is stored within the transaction that stores it: a report is kept with its deed, or not at all.
+Recorder = Callable[[Sequence[ItemReport]], None]
 
 
-def conversations_ingest(*, user_id: UUID, found: Iterable[Found], dry_run: bool = False) -> Iterator[ItemReport]:
+def conversations_ingest(
+    *,
+    user_id: UUID,
+    found: Iterable[Found],
+    dry_run: bool = False,
+    first_index: int = 0,
+    recorder: Recorder | None = None,
+) -> Iterator[ItemReport]:
     """As `_ingested`; when many messages came in, the planner hears of it at the end."""
     count = 0
     try:
-        for report in _ingested(user_id, found, dry_run):
+        for report in _ingested(enumerate(found, first_index), _Store(user_id, dry_run, recorder)):
             count += report.imported
             yield report
     finally:
@@ -41,37 +51,38 @@ def conversations_ingest(*, user_id: UUID, found: Iterable[Found], dry_run: bool
             statistics_refresh()
 
 
-def _ingested(user_id: UUID, found: Iterable[Found], dry_run: bool) -> Iterator[ItemReport]:
+def _ingested(items: Iterator[tuple[int, Found]], store: "_Store") -> Iterator[ItemReport]:
     """Store what was read, batch by batch, and say of each item what became of it, in the order of the file.
 
     A batch that was reported is committed. A conversation that the database refuses is `failed`, alone. With `dry_run`
     everything is done and rolled back. What `found` or the storage of files raises is raised here, when all that came
-    before it is stored. Raises OperationalError when the database goes away: what was reported stays.
+    before it is stored. A recorder is told of each batch within its transaction; what it raises undoes the batch, and
+    is raised here; of a Trouble, which stores nothing, only the caller learns. Raises OperationalError when the
+    database goes away: what was reported stays.
     """
     batch = _Batch()
-    items = enumerate(found)
     try:
         while True:
             try:
                 index, item = next(items)
-                ready = _made_ready(user_id, index, item)
+                ready = _made_ready(store.user_id, index, item)
             except StopIteration:
                 break
             except Exception:
-                yield from batch.stored(user_id, dry_run)
+                yield from store.stored(batch.taken())
                 raise
             reports: list[ItemReport] = []
             if isinstance(ready, Trouble) or not batch.has_room_for(ready):
                 full, batch = batch, _Batch()
                 if not isinstance(ready, Trouble):
                     batch.add(ready)  # before anything is stored or said: it has files to answer for
-                reports = full.stored(user_id, dry_run)
+                reports = store.stored(full.taken())
             else:
                 batch.add(ready)
             yield from reports
             if isinstance(ready, Trouble):
                 yield _of_trouble(index, ready)
-        yield from batch.stored(user_id, dry_run)
+        yield from store.stored(batch.taken())
     finally:
         files_delete(batch.files)  # of what will not be stored any more
 
@@ -98,9 +109,10 @@ class _Batch:
     def files(self) -> list[str]:
         return [file for ready in self.items for file in ready.files]
 
-    def stored(self, user_id: UUID, dry_run: bool) -> list[ItemReport]:
+    def taken(self) -> list[Ready]:
+        """All that is in it; from here on somebody else answers for the files."""
         items, self.items = self.items, []
-        return _stored(user_id, items, dry_run)
+        return items
 
 
 def _made_ready(user_id: UUID, index: int, item: Found) -> Ready | Trouble:
@@ -123,23 +135,72 @@ def _made_ready(user_id: UUID, index: int, item: Found) -> Ready | Trouble:
     return replace(incoming, attachments=received)
 
 
-def _stored(user_id: UUID, batch: Sequence[Ready], dry_run: bool) -> list[ItemReport]:
-    if not batch:
-        return []
-    try:
-        reports = _in_transaction(user_id, batch, dry_run)
-    except (DatabaseError, InterfaceError, ValueError, OverflowError) as error:
-        if isinstance(error, OperationalError | InterfaceError) and not _is_too_large(error):
-            if _was_rolled_back(error):
+class _Store:
+    """Where a batch goes."""
+
+    def __init__(self, user_id: UUID, dry_run: bool, recorder: Recorder | None) -> None:
+        self.user_id = user_id
+        self._dry_run, self._recorder = dry_run, recorder
+
+    def stored(self, batch: Sequence[Ready]) -> list[ItemReport]:
+        """What became of each; all in one transaction, or each alone where the database refuses one of them."""
+        if not batch:
+            return []
+        try:
+            reports = self._in_transaction(batch)
+        except (DatabaseError, InterfaceError, ValueError, OverflowError) as error:
+            if isinstance(error, OperationalError | InterfaceError) and not _is_too_large(error):
+                if _was_rolled_back(error):
+                    _delete_files(batch)
+                raise
+            if len(batch) == 1:
                 _delete_files(batch)
-            raise
-        if len(batch) == 1:
+                return self._refused(batch[0])
+            return [report for ready in batch for report in self.stored([ready])]
+        except BaseException:  # the recorder's: the batch is undone
             _delete_files(batch)
-            return [_refused(batch[0])]
-        return [report for ready in batch for report in _stored(user_id, [ready], dry_run)]
-    if dry_run:
-        _delete_files(batch)
-    return [_counted(report) for report in reports]
+            raise
+        if self._dry_run:
+            _delete_files(batch)
+        return [_counted(report) for report in reports]
+
+    def _in_transaction(self, batch: Sequence[Ready]) -> list[ItemReport]:
+        conversations = [ready for ready in batch if isinstance(ready, Incoming)]
+        documents = [ready for ready in batch if isinstance(ready, IncomingDocument)]
+        with transaction.atomic():
+            self._wait_for_turn()
+            now = timezone.now()
+            kept = documents_keep(user_id=self.user_id, documents=documents, now=now)
+            outcomes, idle_files = ingest_batch.store(user_id=self.user_id, batch=conversations, now=now)
+            reports = [*map(_report, conversations, outcomes), *map(_report_of_document, documents, kept)]
+            reports.sort(key=lambda report: report.index)
+            if self._recorder:
+                self._recorder(reports)
+            if self._dry_run:
+                transaction.set_rollback(True)
+            else:
+                files_delete_on_commit(idle_files)
+        return reports
+
+    def _wait_for_turn(self) -> None:
+        """One import of a person at a time: two of the same file give one result.
+
+        Not the counter's row: that one is locked last, and requests would queue behind the whole batch.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '60s', true),"
+                " pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                [f"chatstore.ingest:{self.user_id}"],
+            )
+
+    def _refused(self, ready: Ready) -> list[ItemReport]:
+        kind = ready.record.kind if isinstance(ready, IncomingDocument) else ""
+        report = ItemReport(ready.index, ready.external_id, "failed", reason="refused_by_database", document_kind=kind)
+        if self._recorder:
+            with transaction.atomic():
+                self._recorder([report])
+        return [_counted(report)]
 
 
 def _delete_files(batch: Sequence[Ready]) -> None:
@@ -151,43 +212,9 @@ def _was_rolled_back(error: Exception) -> bool:
     return getattr(error.__cause__, "sqlstate", None) is not None
 
 
-def _refused(ready: Ready) -> ItemReport:
-    kind = ready.record.kind if isinstance(ready, IncomingDocument) else ""
-    return ItemReport(ready.index, ready.external_id, "failed", reason="refused_by_database", document_kind=kind)
-
-
 def _is_too_large(error: Exception) -> bool:
     """Beyond a limit of PostgreSQL's (class 54), as an id of 3 kB in an index: the row is at fault, not the server."""
     return (getattr(error.__cause__, "sqlstate", None) or "").startswith("54")
-
-
-def _in_transaction(user_id: UUID, batch: Sequence[Ready], dry_run: bool) -> list[ItemReport]:
-    conversations = [ready for ready in batch if isinstance(ready, Incoming)]
-    documents = [ready for ready in batch if isinstance(ready, IncomingDocument)]
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # One import of a person at a time: two of the same file give one result. Not the counter's row: that one
-            # is locked last, and requests would queue behind the whole batch.
-            cursor.execute(
-                "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '60s', true),"
-                " pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                [f"chatstore.ingest:{user_id}"],
-            )
-        now = timezone.now()
-        kept = documents_keep(user_id=user_id, documents=documents, now=now)
-        outcomes, idle_files = ingest_batch.store(user_id=user_id, batch=conversations, now=now)
-        if dry_run:
-            transaction.set_rollback(True)
-        else:
-            files_delete_on_commit(idle_files)
-    reports = [
-        *map(_report, conversations, outcomes),
-        *(
-            ItemReport(document.index, document.external_id, outcome, document_kind=document.record.kind)
-            for document, outcome in zip(documents, kept, strict=True)
-        ),
-    ]
-    return sorted(reports, key=lambda report: report.index) if documents else reports
 
 
 def _report(incoming: Incoming, outcome: Outcome) -> ItemReport:
@@ -203,6 +230,10 @@ def _report(incoming: Incoming, outcome: Outcome) -> ItemReport:
         attachments_stored=outcome.attachments,
         attachments_missing=sum(attachment.is_missing for attachment in incoming.attachments),
     )
+
+
+def _report_of_document(document: IncomingDocument, outcome: ItemOutcome) -> ItemReport:
+    return ItemReport(document.index, document.external_id, outcome, document_kind=document.record.kind)
 
 
 def _of_trouble(index: int, trouble: Trouble) -> ItemReport:

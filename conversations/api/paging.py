@@ -40,8 +40,11 @@ def query_int(request: AnyRequest, name: str, default: int, *, minimum: int, max
 def query_bool(request: AnyRequest, name: str) -> bool | None:
     """true or false; None when it is not there."""
     text = request.GET.get(name)
-    if text is None:
-        return None
+    return None if text is None else as_bool(name, text)
+
+
+def as_bool(name: str, text: str) -> bool:
+    """true or false, in a query or a form."""
     if text.lower() not in (*TRUE, *FALSE):
         raise query_invalid(name, "Expected true or false.")
     return text.lower() in TRUE

@@ -36,6 +36,13 @@ FORMAT = P(
     default="openai",
     description="`openai`: as chat completions take it; `native`: messages as everywhere in this API.",
 )
+IMPORT_FORMAT = P(
+    "format",
+    str,
+    default="auto",
+    description="What the file must be; `auto` finds it out. In a form it may be a field of its own.",
+)
+ASYNC = P("async", bool, description="true: by a worker, however small it is. In a form it may be a field of its own.")
 EXPORT_FORMAT = P(
     "format",
     str,
@@ -43,6 +50,8 @@ EXPORT_FORMAT = P(
     default="jsonl",
     description="`jsonl` and `json` lose nothing; `docs/formats/exports.md` says what is in each.",
 )
+RANGE = P("Range", str, P.HEADER, description="`bytes=first-last`: a part of the file.")
+IF_RANGE = P("If-Range", str, P.HEADER, description="An ETag: the part only if the file is still that one, else all.")
 INCLUDE_HIDDEN = P("include_hidden", bool, description="Default: false.")
 INCLUDE = P("include", str, enum=["messages"], description="Adds the messages of the active branch.")
 

@@ -6,7 +6,9 @@ from conversations.api.direct import direct
 from conversations.api.views.attachments import AttachmentContentViewSet, AttachmentViewSet
 from conversations.api.views.conversations import ConversationViewSet
 from conversations.api.views.documents import DocumentViewSet
+from conversations.api.views.export_jobs import ExportJobViewSet
 from conversations.api.views.exports import ExportViewSet
+from conversations.api.views.imports import ImportViewSet
 from conversations.api.views.messages import MessageViewSet
 
 ONE = "conversations/<uuid:conversation_id>/messages/<uuid:pk>"
@@ -39,6 +41,14 @@ urlpatterns = [
         MessageViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="message",
     ),
+    path("imports", ImportViewSet.as_view({"get": "list", "post": "create"}), name="imports"),
+    path("imports/<uuid:pk>", ImportViewSet.as_view({"get": "retrieve"}), name="import"),
+    path("imports/<uuid:pk>/items", ImportViewSet.as_view({"get": "items"}), name="import-items"),
+    path("imports/<uuid:pk>/cancel", ImportViewSet.as_view({"post": "cancel"}), name="import-cancel"),
+    path("imports/<uuid:pk>/retry", ImportViewSet.as_view({"post": "retry"}), name="import-retry"),
+    path("exports", ExportJobViewSet.as_view({"get": "list", "post": "create"}), name="exports"),
+    path("exports/<uuid:pk>", ExportJobViewSet.as_view({"get": "retrieve"}), name="export-job"),
+    path("exports/<uuid:pk>/download", ExportJobViewSet.as_view({"get": "download"}), name="export-download"),
     path(f"{ONE}/restore", MessageViewSet.as_view({"post": "restore"}), name="message-restore"),
     path(
         "conversations/<uuid:conversation_id>/attachments",

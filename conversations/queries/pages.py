@@ -58,9 +58,12 @@ def as_page(
         back = "DESC" if direction == "ASC" else "ASC"
         by = f"found.{order} {back}" if order else f"found.{value} {back}, found.id {back}"
         rows = f"SELECT found.* FROM ({rows}) AS found ORDER BY {by}"
+    shown, source = "p", f"(SELECT {columns.rendered('found')} FROM ({rows}) AS found) AS p"
+    if not {value, "id"} <= {*columns.plain, *columns.times}:  # what is ordered by is not shown
+        shown, source = columns.as_json("p"), f"({rows}) AS p"
     return f"""
-        SELECT json_agg(p) AS p_results, {more} AS p_more,
+        SELECT json_agg({shown}) AS p_results, {more} AS p_more,
                (array_agg(p.{value}))[1] AS p_first, (array_agg(p.id))[1] AS p_first_id,
                (array_agg(p.{value}))[count(*)] AS p_last, (array_agg(p.id))[count(*)] AS p_last_id
-          FROM (SELECT {columns.rendered("found")} FROM ({rows}) AS found) AS p
+          FROM {source}
     """
