@@ -365,13 +365,13 @@ class Opponent:
             cursor.execute(sql, params)
 
 
-def waits_for_lock() -> bool:
+def waits_for_lock(sessions: int = 1) -> bool:
     with connection.cursor() as cursor:
         # In this database: the other workers of a test run wait for locks in theirs, on the same server.
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        return bool(cursor.fetchone()[0])
+        return bool(cursor.fetchone()[0] >= sessions)
 
 
 def until(condition: Callable[[], bool], seconds: float = 5) -> None:
@@ -413,6 +413,38 @@ def test_a_statement_that_a_deadlock_rolled_back_is_run_again(user, made, url):
     assert sum("message_append" in sql for sql in attempts) == 2
     conversation = Conversation.objects.get(id=made["id"])
     assert (conversation.starred, conversation.message_count) == (True, 3)
+    assert_consistent(user, made["id"])
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}], ids=["without a key", "with a key"])
+@pytest.mark.parametrize("what", ["a conversation", "a message", "a batch"])
+def test_of_two_who_both_found_an_id_free_the_later_gets_the_row_of_the_earlier(user, made, url, what, key):
+    """Both have looked before either has written: the database's own key decides, and the answer is the same."""
+    wanted = str(uuid4())
+    path, body = {
+        "a conversation": (LIST, {"id": wanted, "title": "once"}),
+        "a message": (f"{url}/messages", {**said("once"), "id": wanted}),
+        "a batch": (f"{url}/messages", {"messages": [{**said("once"), "id": wanted}]}),
+    }[what]
+    clients = [client_of(user) for _ in range(2)]
+
+    def hold() -> None:
+        with Opponent() as opponent:
+            opponent.do("SELECT 1 FROM conversations_conversation WHERE user_id = %s FOR UPDATE", user.pk)
+            opponent.do("SELECT 1 FROM conversations_changecounter WHERE user_id = %s FOR UPDATE", user.pk)
+            holding.set()
+            until(lambda: waits_for_lock(2), 20)
+
+    def ask(client: Any) -> Any:
+        assert holding.wait(10)
+        return client.post(path, body, format="json", headers=key)
+
+    holding = threading.Event()
+    _, *answers = at_once([hold, *(partial(ask, client) for client in clients)])
+    assert sorted(statuses(answers)) == ([201, 201] if key else [200, 201])
+    assert sum("Idempotency-Replayed" in answer for answer in answers) == len(key)
+    assert answers[0].json() == answers[1].json()
+    assert Conversation.objects.filter(id=wanted).count() + Message.objects.filter(id=wanted).count() == 1
     assert_consistent(user, made["id"])
 
 

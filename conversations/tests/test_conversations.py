@@ -100,21 +100,21 @@ TITLES = {
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("0000", {"digits", "both", "mark and digits", "after it"}),
-        ("000", {"digits", "both", "mark and digits", "after it"}),
-        ("00000", set()),
-        ("d83d", set()),
-        ("fdd0", set()),
-        ("0B", set()),  # the end of an escape and what follows it
-        ("\0", {"nul", "both", "after it", "percent", "lines"}),
-        ("A\0B", {"nul"}),
-        ("\x000000", {"after it"}),
-        ("\0 0000", {"both"}),
-        ("\ufdd0", {"mark", "mark and digits"}),
-        ("X\ufdd0", {"mark"}),
-        ("0% \0_", {"percent"}),
-        ("%", {"percent"}),
-        ("\n\0\nT", {"lines"}),
+        ("0000", ["digits", "both", "mark and digits", "after it"]),
+        ("000", ["digits", "both", "mark and digits", "after it"]),
+        ("00000", []),
+        ("d83d", []),
+        ("fdd0", []),
+        ("0B", []),  # the end of an escape and what follows it
+        ("\0", ["nul", "both", "after it", "percent", "lines"]),
+        ("A\0B", ["nul"]),
+        ("\x000000", ["after it"]),
+        ("\0 0000", ["both"]),
+        ("\ufdd0", ["mark", "mark and digits"]),
+        ("X\ufdd0", ["mark"]),
+        ("0% \0_", ["percent"]),
+        ("%", ["percent"]),
+        ("\n\0\nT", ["lines"]),
     ],
     ids=lambda value: ascii(value) if isinstance(value, str) else str(len(value)),  # a set's order is its process's
 )
@@ -122,7 +122,7 @@ def test_what_postgresql_cannot_store_is_one_character_to_a_search_too(owner, wo
     for name, title in TITLES.items():
         owner.post(LIST, json.dumps({"title": title, "metadata": {"name": name}}), content_type="application/json")
     body = owner.get(LIST, {"q": words}).json()
-    assert {c["metadata"]["name"] for c in body["results"]} == found
+    assert {c["metadata"]["name"] for c in body["results"]} == set(found)
     assert body["total"] == len(found)
 
 
