@@ -49,7 +49,8 @@ RETRY = """
        SET status = 'queued', reason = '', detail = '', resumed = false, done = 0, total = NULL, bytes_done = 0,
            started_at = NULL, finished_at = NULL, heartbeat_at = clock_timestamp(), conversations_imported = 0,
            conversations_updated = 0, conversations_unchanged = 0, conversations_skipped = 0, conversations_failed = 0,
-           imported_count = 0, updated_count = 0, unchanged_count = 0
+           imported_count = 0, updated_count = 0, unchanged_count = 0, attachments_stored = 0, attachments_missing = 0,
+           documents_imported = 0, documents_updated = 0, documents_unchanged = 0, documents_failed = 0
      WHERE j.user_id = %(user)s AND j.id = %(job)s AND j.files <> '{}' AND j.status IN ('failed', 'partial_success')
     RETURNING j.id
 """

@@ -76,6 +76,8 @@ class ImportJobAdmin(JobAdmin):
         "id", "owner", "status", "why", "format", "format_asked", "progress", "bytes_done", "bytes_total", "resumed",
         "attempt", "conversations_imported", "conversations_updated", "conversations_unchanged",
         "conversations_skipped", "conversations_failed", "imported_count", "updated_count", "unchanged_count",
+        "attachments_stored", "attachments_missing", "documents_imported", "documents_updated", "documents_unchanged",
+        "documents_failed",
         "created", "ended",
     )  # fmt: skip
 

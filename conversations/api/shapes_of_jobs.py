@@ -47,7 +47,10 @@ class ImportItemOut(Struct, kw_only=True):
 
 
 class ImportSummary(Struct, kw_only=True):
-    """An import. `imported`, `updated` and `unchanged` count messages; `skipped` and `failed` count items."""
+    """An import. `imported`, `updated` and `unchanged` count messages; `skipped` and `failed` count items.
+
+    `documents_…` counts what stood beside conversations (memories, projects), `attachments_…` files.
+    """
 
     id: UUID
     status: JobStatusName
@@ -62,6 +65,11 @@ class ImportSummary(Struct, kw_only=True):
     imported_count: int
     updated_count: int
     unchanged_count: int
+    attachments_stored: int
+    attachments_missing: int
+    documents_imported: int
+    documents_updated: int
+    documents_unchanged: int
     skipped_count: int
     failed_count: int
     progress: ImportProgress

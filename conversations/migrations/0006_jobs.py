@@ -13,7 +13,7 @@ from chatstore.postgres.operations import OwnedKeys
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0002_view_content'),
+        ('conversations', '0005_attachments'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -46,6 +46,12 @@ class Migration(migrations.Migration):
                 ('imported_count', models.PositiveIntegerField(db_default=0, default=0)),
                 ('updated_count', models.PositiveIntegerField(db_default=0, default=0)),
                 ('unchanged_count', models.PositiveIntegerField(db_default=0, default=0)),
+                ('attachments_stored', models.PositiveIntegerField(db_default=0, default=0)),
+                ('attachments_missing', models.PositiveIntegerField(db_default=0, default=0)),
+                ('documents_imported', models.PositiveIntegerField(db_default=0, default=0)),
+                ('documents_updated', models.PositiveIntegerField(db_default=0, default=0)),
+                ('documents_unchanged', models.PositiveIntegerField(db_default=0, default=0)),
+                ('documents_failed', models.PositiveIntegerField(db_default=0, default=0)),
                 ('user', models.ForeignKey(db_constraint=False, db_index=False, editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),

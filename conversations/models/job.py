@@ -75,6 +75,12 @@ class ImportJob(Job):
     imported_count = models.PositiveIntegerField(default=0, db_default=0)
     updated_count = models.PositiveIntegerField(default=0, db_default=0)
     unchanged_count = models.PositiveIntegerField(default=0, db_default=0)
+    attachments_stored = models.PositiveIntegerField(default=0, db_default=0)
+    attachments_missing = models.PositiveIntegerField(default=0, db_default=0)
+    documents_imported = models.PositiveIntegerField(default=0, db_default=0)
+    documents_updated = models.PositiveIntegerField(default=0, db_default=0)
+    documents_unchanged = models.PositiveIntegerField(default=0, db_default=0)
+    documents_failed = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         indexes = [

@@ -28,6 +28,11 @@ IMPORT = Columns(
         "imported_count",
         "updated_count",
         "unchanged_count",
+        "attachments_stored",
+        "attachments_missing",
+        "documents_imported",
+        "documents_updated",
+        "documents_unchanged",
         "skipped_count",
         "failed_count",
         "progress",
@@ -42,7 +47,7 @@ ITEM = Columns(
 
 # What an answer says of an import that is not a column of its own.
 _SHOWN = """
-    j.*, j.conversations_skipped AS skipped_count, j.conversations_failed AS failed_count,
+    j.*, j.conversations_skipped AS skipped_count, j.conversations_failed + j.documents_failed AS failed_count,
     json_build_object('done', j.done, 'total', j.total,
                       'bytes_done', least(j.bytes_done, j.bytes_total), 'bytes_total', j.bytes_total) AS progress,
     j.files <> '{}' AND j.status NOT IN ('queued', 'running') AS can_retry

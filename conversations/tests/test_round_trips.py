@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from conversations.api.urls import urlpatterns
 from conversations.models import Message
+from conversations.tests.interchange import exports
 from conversations.tests.people import attachment_with, client_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +24,7 @@ MOST = 3
 class Ask(NamedTuple):
     """A request: `{c}`, `{m}` are in use, `{t}` is a conversation and `{d}` a message in the trash, `{n}` a new id.
 
-    `{a}` is an attachment. A path is below /conversations, unless it begins with API.
+    `{a}` is an attachment, `{i}` an import, `{e}` an export. A path is below /conversations, unless it begins with API.
     """
 
     method: str
@@ -98,7 +99,16 @@ OTHERS = [
     Ask("delete", "/{c}/messages/{d}"),
     Ask("get", "/{t}"),
     Ask("get", "/{c}/attachments?message_id={m}", None, 1),
+    Ask("get", "/{c}/export"),
+    Ask("get", f"{API}/imports"),
+    Ask("get", f"{API}/imports/{{i}}"),
+    Ask("get", f"{API}/imports/{{i}}/items"),
+    Ask("get", f"{API}/exports"),
+    Ask("get", f"{API}/exports/{{e}}"),
+    Ask("get", f"{API}/exports/{{e}}/download"),
 ]
+# Work, not a request for something: as many statements as it takes, or a job in the queue with its transaction.
+WORK = {("post", "imports"), ("post", "imports/*/cancel"), ("post", "imports/*/retry"), ("post", "exports")}
 ALL = HOT + OTHERS
 
 
@@ -112,7 +122,10 @@ def world(owner: Any) -> dict[str, str]:
     owner.delete(f"{LIST}/{trashed}")
     message = Message.objects.get(id=made["current_message_id"])
     attachment = str(attachment_with(b"bytes", message).id)
-    return {"c": made["id"], "m": str(message.id), "d": deleted, "t": trashed, "n": str(uuid4()), "a": attachment}
+    imported = owner.post(f"{API}/imports", [exports.branch(1)], format="json").json()["id"]
+    exported = owner.post(f"{API}/exports", {"format": "jsonl"}, format="json").json()["id"]
+    ids = {"c": made["id"], "m": str(message.id), "d": deleted, "t": trashed, "n": str(uuid4()), "a": attachment}
+    return {**ids, "i": imported, "e": exported}
 
 
 def branched_world(owner: Any) -> dict[str, str]:
@@ -159,7 +172,7 @@ def test_every_route_is_counted():
         for method in pattern.callback.actions
         if method != "head"
     }
-    assert routes == {(wanted.method, shape(wanted.path)) for wanted in ALL}
+    assert routes - WORK == {(wanted.method, shape(wanted.path)) for wanted in ALL}
 
 
 def test_a_request(owner):
@@ -219,12 +232,21 @@ def test_the_counter_sees_transactions(transactional_db):
     assert [query["sql"].split()[0] for query in queries] == ["BEGIN", "SAVEPOINT", "RELEASE", "COMMIT"]
 
 
+@pytest.fixture
+def one_connection(transactional_db):
+    """Threads of other tests may have left more in the pool: all of them would have to be warm."""
+    connection.close()
+    connection.close_pool()
+    connection.pool.resize(1, 1)
+    yield
+    connection.close()
+    connection.close_pool()
+
+
+@pytest.mark.usefixtures("one_connection")
 def test_on_the_wire_it_is_as_many(user):
     """What Django does not count: libpq's own trace of what it sends, once the statements are prepared."""
     owner = client_of(user)
-    connection.close()
-    connection.close_pool()  # threads of other tests may have left more connections: all of them would have to be warm
-    connection.pool.resize(1, 1)
     for wanted in HOT:
         if wanted.method == "delete" or "restore" in wanted.path:
             continue  # again, it is another request
