@@ -18,7 +18,7 @@ RUN CHATSTORE_SECRET_KEY=only-for-collectstatic-$(python -c 'import secrets; pri
 
 FROM python:3.13-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=chatstore.settings \
-    CHATSTORE_DATA_DIR=/data
+    CHATSTORE_DATA_DIR=/data MALLOC_ARENA_MAX=2
 RUN groupadd --gid 10001 chatstore && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin chatstore \
     && install --directory --owner=10001 --group=10001 --mode=0700 /data
 WORKDIR /app

@@ -40,7 +40,7 @@ environment: $(DEVELOPMENT) ## Build or refresh .venv, and nothing else
 
 # --- the product ------------------------------------------------------------------------------------------------------
 run: $(RUNTIME) ## Serve the product on http://127.0.0.1:8000 (PORT=8001 for another port)
-	@exec $(PY) -m chatstore.serve
+	@MALLOC_ARENA_MAX=2 exec $(PY) -m chatstore.serve
 
 # --- the tests --------------------------------------------------------------------------------------------------------
 # Once installed, the fuzzer's plugin would load in every run and double its start.

@@ -132,6 +132,7 @@ def product_environment() -> dict[str, str]:
         "CHATSTORE_JWT_KEYS": f"{KEY_ID}:{KEY}",
         "CHATSTORE_THROTTLE_RATES": "off",
         "CHATSTORE_DATA_DIR": str(HOME),
+        "MALLOC_ARENA_MAX": "2",  # as Dockerfile and Makefile set it: glibc's arenas are memory for nothing
     }
 
 
