@@ -414,3 +414,12 @@ def test_an_upload_beyond_the_limit_is_413(owner, settings):
     answer = owner.post(IMPORTS, {"file": SimpleUploadedFile("x.json", b"x" * 20_000)}, format="multipart")
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert not ImportJob.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "", "multipart/form-data", "multipart/form-data; boundary=x"]
+)
+def test_a_request_without_anything_in_it_is_422(owner, content_type):
+    for query in ("", "?async=false", "?format=%10"):
+        answer = owner.generic("POST", f"{IMPORTS}{query}", b"", content_type=content_type)
+        assert (answer.status_code, answer.json()["code"]) == (422, "file_required"), answer.content

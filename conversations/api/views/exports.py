@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from chatstore.rendering import JsonRenderer
 from chatstore.schema import problems
 from chatstore.settings import VERSION
 from conversations.api import parameters as p
@@ -23,7 +24,8 @@ from conversations.queries import archive
 from conversations.queries.conversations import conversation_version
 
 _FILES: dict[Any, Any] = {
-    (200, writer.MEDIA_TYPE.partition(";")[0]): OpenApiTypes.BINARY for writer in WRITERS.values()
+    (200, media_type): OpenApiTypes.ANY if media_type == JsonRenderer.media_type else OpenApiTypes.BINARY
+    for media_type in (writer.MEDIA_TYPE.partition(";")[0] for writer in WRITERS.values())
 }
 
 

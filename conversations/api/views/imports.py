@@ -134,7 +134,7 @@ def _is_body(request: Request) -> bool:
 
 def _fields(request: Request) -> dict[str, str]:
     """What was asked for, in the form or in the query, which counts more."""
-    form = {} if _is_body(request) else cast(QueryDict, request.data).dict()
+    form = request.data.dict() if isinstance(request.data, QueryDict) else {}  # {} too where nothing was sent
     return {**form, **request.GET.dict()}  # type: ignore[dict-item]  # files are in it too, as `file`
 
 
