@@ -414,3 +414,16 @@ def test_an_upload_beyond_the_limit_is_413(owner, settings):
     answer = owner.post(IMPORTS, {"file": SimpleUploadedFile("x.json", b"x" * 20_000)}, format="multipart")
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert not ImportJob.objects.exists()
+
+
+# --- formats without ids ----------------------------------------------------------------------------------------------
+
+
+def test_the_same_words_with_other_tools_at_hand_are_another_conversation(owner):
+    """Training data repeat a refusal, word for word, for different tools."""
+    turns = [{"from": "human", "value": "Order a pizza"}, {"from": "gpt", "value": "I cannot."}]
+    items = [{"conversations": turns, "tools": f'[{{"name": "{name}"}}]'} for name in ("sum", "weather", "sum")]
+    told = owner.post(IMPORTS, {"file": file_of(*items)}, format="multipart").json()
+    assert (told["imported_count"], told["unchanged_count"]) == (4, 2)
+    again = owner.post(IMPORTS, {"file": file_of(*items)}, format="multipart").json()
+    assert (again["imported_count"], again["unchanged_count"]) == (0, 6)
