@@ -227,7 +227,7 @@ def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, ch
         rows = cursor.fetchall()
     known = {from_storable(row[0]): Node(row[1], row[2], row[3]) for row in rows if row[0] is not None}
     record = incoming.record
-    new, old = placed(record, now=now, known=known)
+    new, old = placed(record, now=now, known=known, leaf=there.current_message_id)
     raws = dict(zip((m.external_id for m in record.messages), incoming.raws, strict=True))
     if not new and record.updated_at is not None and record.updated_at < there.source_updated_at:
         return Outcome("unchanged", there.id, unchanged=len(old), is_older=True)
@@ -239,6 +239,8 @@ def _merge(user_id: UUID, incoming: Incoming, there: Existing, now: datetime, ch
     )
     ids = {message.record.external_id: message.id for message in (*old, *new)}
     current = ids.get(record.current_external_id or "")
+    if record.continues:
+        current = new[-1].id if new else there.current_message_id  # of a batch that came before, the end is not the end
     shown = [Node(*row[1:4]) for row in rows if row[4]]
     nodes = [*shown, *(Node(message.created_at, message.id, message.parent_id) for message in new)]
     said_here = {row[2] for row in rows if row[0] is None}
