@@ -25,7 +25,7 @@ HERE = [
 def exported(client, user, name="jsonl"):
     job = client.post(EXPORTS, {"format": name}, format="json").json()["id"]
     export_work(user_id=user.pk, job_id=job, check=lambda: None)
-    return b"".join(client.get(f"{EXPORTS}/{job}/download").streaming_content)
+    return client.get(f"{EXPORTS}/{job}/download").getvalue()
 
 
 def sent(client, data, name="chatstore.jsonl"):
