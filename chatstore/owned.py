@@ -5,6 +5,7 @@ child can stray to another owner. Django keeps `id` as its key: a CompositePrima
 `chatstore.postgres.operations.OwnedKeys` makes the keys in a migration.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,9 @@ from django.db.models.sql.where import WhereNode
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): later ones of a process sort after earlier ones. `uuidv7()` needs PostgreSQL 18."""
     return uuids.uuid7()
+
+
+is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch  # as PostgreSQL writes one
 
 
 class OwnedForeignKey(models.ForeignKey[Any, Any]):

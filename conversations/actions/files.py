@@ -5,7 +5,6 @@ is gone; what falls in between (a crash, a storage that is away) is left over, n
 """
 
 import hashlib
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from chatstore.logs import get_logger
-from chatstore.owned import new_id
+from chatstore.owned import is_id, new_id
 from conversations.interchange.errors import MalformedSource
 from conversations.interchange.records import Readable
 
@@ -30,8 +29,6 @@ IN_MEMORY_BYTES = 1 << 20  # larger ones are spooled to a temporary file on thei
 SWEEP_AFTER = timedelta(days=1)  # longer than any import's batch: its files are there before their rows
 
 Missing = Literal["not_in_export", "too_large", "unreadable"]
-
-_IS_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 log = get_logger("chatstore.files")
 
@@ -123,7 +120,7 @@ def _people() -> list[UUID]:
         names = default_storage.listdir(FOLDER)[0]
     except FileNotFoundError:  # nobody ever had a file
         return []
-    return sorted(UUID(name) for name in names if _IS_UUID(name))
+    return sorted(UUID(name) for name in names if is_id(name))
 
 
 def _folder(user_id: UUID) -> str:

@@ -8,6 +8,9 @@ from uuid import UUID
 
 from chatstore.storable import json_to_storable, to_storable
 from conversations.interchange.records import ConversationRecord
+from conversations.interchange.shapes import as_dict
+
+_TOOLS = ("tools", "functions")  # where formats without ids (OpenAI, ShareGPT) say them
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ def conversation_incoming(index: int, record: ConversationRecord) -> Incoming:
         raws.append(raw)
         for part in (message.external_id, message.parent_external_id or "", raw or message.role + message.content):
             whole.update(to_storable(part).encode() + b"\0")
-    said_by = whole.copy()  # a format without ids is known again by what was said
+    said_by = whole.copy()  # a format without ids is known again by what was said, and by the tools that were at hand
+    for given in filter(None, (as_dict(record.raw).get(key) for key in _TOOLS)):
+        said_by.update(json_to_storable(given).encode() + b"\0")
     for part in (record.title or "", record.current_external_id or "", str(record.updated_at), str(record.archived)):
         whole.update(to_storable(part).encode() + b"\0")
     external_id = record.external_id or f"sha256:{said_by.hexdigest()}"

@@ -30,11 +30,12 @@ class Node(NamedTuple):
 
 
 def placed(
-    record: ConversationRecord, *, now: datetime, known: Mapping[str, Node] | None = None
+    record: ConversationRecord, *, now: datetime, known: Mapping[str, Node] | None = None, leaf: UUID | None = None
 ) -> tuple[list[Placed], list[Placed]]:
     """All messages of a record, parent before child: those that are new here, and those that are known already.
 
-    One without a time takes its parent's, else the conversation's, else the import's; never silently.
+    One without a time takes its parent's, else the conversation's, else the import's; never silently. Of a record that
+    continues, what is new follows `leaf`, the end of the branch that is here.
     """
     known = known or {}
     ids: dict[str, UUID] = {}
@@ -48,13 +49,10 @@ def placed(
         time = message.created_at or (times[parent] if parent is not None else begin)
         ids[message.external_id] = there.id if there else new_id()
         times[message.external_id] = time
-        place = Placed(
-            message,
-            ids[message.external_id],
-            ids[parent] if parent is not None else None,
-            time,
-            message.created_at is None,
-        )
+        parent_id = ids[parent] if parent is not None else None
+        if record.continues and there is None:
+            parent_id, leaf = leaf, ids[message.external_id]
+        place = Placed(message, ids[message.external_id], parent_id, time, message.created_at is None)
         (old if there else new).append(place)
     return new, old
 

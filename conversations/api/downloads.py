@@ -27,12 +27,13 @@ def file_name(title: str, extension: str) -> str:
     return f"{stem}.{extension}"
 
 
-def content_disposition(name: str) -> str:
+def content_disposition(name: str, *, fallback: str = "conversation") -> str:
     """`attachment` with the name, and in plain ASCII for those who know no better (RFC 6266, RFC 8187)."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", plain).strip()
-    stem, _, extension = plain.rpartition(".")
-    plain = plain if stem.strip(" ._") else f"conversation.{extension}"
+    stem, dot, extension = plain.rpartition(".")
+    if not (stem if dot else plain).strip(" ._"):
+        plain = f"{fallback}{dot}{extension}" if dot else fallback
     extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
     return f'attachment; filename="{plain}"{extended}'
 
@@ -43,12 +44,21 @@ def download(chunks: Iterator[bytes], *, name: str, media_type: str, etag: str) 
     A slow reader must not keep a database connection: nothing is read any more while it is sent.
     """
     first = next(chunks, b"")
-    if not connection.in_atomic_block:  # a test's transaction goes on
-        connection.close()
-    headers = {
-        "Content-Disposition": content_disposition(name),
+    release_connection()
+    return StreamingHttpResponse(chain([first], chunks), content_type=media_type, headers=file_headers(name, etag))
+
+
+def file_headers(name: str, etag: str, *, fallback: str = "conversation") -> dict[str, str]:
+    """What every file is sent with."""
+    return {
+        "Content-Disposition": content_disposition(name, fallback=fallback),
         "Content-Security-Policy": POLICY,
         "X-Content-Type-Options": "nosniff",
         "ETag": etag,
     }
-    return StreamingHttpResponse(chain([first], chunks), content_type=media_type, headers=headers)
+
+
+def release_connection() -> None:
+    """A slow reader must not keep a database connection; a test's transaction goes on."""
+    if not connection.in_atomic_block:
+        connection.close()

@@ -4,59 +4,57 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
-from urllib.parse import quote
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
+from conversations.api.downloads import content_disposition, file_headers, release_connection
 from conversations.api.etags import is_unchanged, not_modified
 from conversations.problems import RangeNotSatisfiable
 
 CHUNK_BYTES = 1 << 18
 MAX_NAME = 150
-# A browser that opens it in spite of all runs no script of it, as no origin.
-POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+UNNAMED = "attachment"
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|%]')  # on some system, or in the header
 
 
 class Download(NamedTuple):
-    """What is sent: `name` as its maker gave it, `size` in bytes, a strong ETag, and how to open it."""
+    """What is sent: its name, `size` in bytes, a strong ETag, and how to open it.
+
+    The media type is our own to say: one that came with a file is not to be believed.
+    """
 
     name: str
     size: int
     tag: str
     opened: Callable[[], IO[bytes]]
+    media_type: str = "application/octet-stream"
 
 
 def download(request: Request, wanted: Download) -> HttpResponseBase:
-    """200, 206 for one range, or 304. Raises RangeNotSatisfiable.
-
-    Always `application/octet-stream`: a media type that came with the file is not to be believed.
-    """
+    """200, 206 for one range, or 304. Raises RangeNotSatisfiable, and what `opened` raises."""
     if is_unchanged(request, wanted.tag):
         return not_modified(wanted.tag)
     span = _range_of(request, wanted)
     start, end = span or (0, wanted.size)
     headers = {
-        "Content-Disposition": disposition(wanted.name),
+        **file_headers(safe_name(wanted.name), wanted.tag, fallback=UNNAMED),
         "Content-Length": str(end - start),
-        "Content-Security-Policy": POLICY,
-        "Content-Type": "application/octet-stream",
-        "X-Content-Type-Options": "nosniff",
+        "Content-Type": wanted.media_type,
         "Accept-Ranges": "bytes",
-        "ETag": wanted.tag,
     }
     if span:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{wanted.size}"
     status = 206 if span else 200
     if request.method == "HEAD":
         return HttpResponse(status=status, headers=headers)
-    file = wanted.opened()
+    blocks = _Blocks(wanted.opened(), start, end)
     if end - start > CHUNK_BYTES:
-        return StreamingHttpResponse(_chunks(file, start, end), status=status, headers=headers)
-    return HttpResponse(b"".join(_chunks(file, start, end)), status=status, headers=headers)
+        release_connection()
+        return StreamingHttpResponse(blocks, status=status, headers=headers)
+    return HttpResponse(b"".join(blocks), status=status, headers=headers)
 
 
 def _range_of(request: Request, wanted: Download) -> tuple[int, int] | None:
@@ -65,7 +63,7 @@ def _range_of(request: Request, wanted: Download) -> tuple[int, int] | None:
     Several ranges, other units and what is no range are overlooked, as is a range of another version (If-Range).
     """
     found = _RANGE.fullmatch(request.META.get("HTTP_RANGE", "").replace(" ", ""))
-    if found is None or found[0] == "bytes=-" or request.META.get("HTTP_IF_RANGE", wanted.tag) != wanted.tag:
+    if found is None or found[0] == "bytes=-" or request.META.get("HTTP_IF_RANGE", wanted.tag).strip() != wanted.tag:
         return None
     if not found[1]:  # the last so many
         start, end = max(0, wanted.size - int(found[2])), wanted.size
@@ -74,26 +72,37 @@ def _range_of(request: Request, wanted: Download) -> tuple[int, int] | None:
         if found[2] and int(found[2]) < start:
             return None
     if start >= wanted.size or start >= end:
-        raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{wanted.size}"})
+        raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{wanted.size}", "Accept-Ranges": "bytes"})
     return start, end
 
 
-def _chunks(file: IO[bytes], start: int, end: int) -> Iterator[bytes]:
-    with file:
+class _Blocks:
+    """A part of a file, block by block. No generator: one that never began would not close the file."""
+
+    def __init__(self, file: IO[bytes], start: int, end: int) -> None:
+        self._file, self._left = file, end - start
         if start:
             file.seek(start)
-        left = end - start
-        while left and (chunk := file.read(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
-            yield chunk
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        block = self._file.read(min(CHUNK_BYTES, self._left)) if self._left else b""
+        self._left -= len(block)
+        if not block:
+            self.close()
+            raise StopIteration
+        return block
+
+    def close(self) -> None:
+        """Called with the answer's end, however it came."""
+        self._file.close()
 
 
 def disposition(name: str) -> str:
-    """Content-Disposition (RFC 6266): a name in ASCII for old clients, and in UTF-8 (RFC 8187) where that says more."""
-    safe = safe_name(name)
-    plain = unicodedata.normalize("NFKD", safe).encode("ascii", "ignore").decode().strip(" .")
-    header = f'attachment; filename="{plain or "attachment"}"'
-    return header if plain == safe else f"{header}; filename*=UTF-8''{quote(safe, safe='')}"
+    """Content-Disposition for a file whose name somebody else gave."""
+    return content_disposition(safe_name(name), fallback=UNNAMED)
 
 
 def safe_name(name: str) -> str:
@@ -104,4 +113,4 @@ def safe_name(name: str) -> str:
     stem, dot, suffix = words.rpartition(".")
     if len(words) > MAX_NAME and dot and len(suffix) <= 20:
         words = f"{stem[: MAX_NAME - len(suffix) - 1].rstrip(' .')}.{suffix}"
-    return words[:MAX_NAME] or "attachment"
+    return words[:MAX_NAME] or UNNAMED

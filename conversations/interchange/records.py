@@ -85,6 +85,7 @@ class ConversationRecord:
     `messages` stand parent before child, siblings in source order, under unique ids; `current_external_id` is one of
     them, the end of the branch the reader sees (`tree.faults` checks all this). `raw` is the source object without its
     messages. `external_id` is None where the format has no ids: ingest then knows a conversation by its content.
+    `continues`: the source sends a conversation in batches, each only what came since, on one branch.
     """
 
     source: str
@@ -98,6 +99,7 @@ class ConversationRecord:
     starred: bool = False
     archived: bool = False
     current_external_id: str | None = None
+    continues: bool = False
     messages: tuple[MessageRecord, ...] = ()
     raw: Json = None
 

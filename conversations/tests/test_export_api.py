@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def body(answer: Any) -> bytes:
-    return b"".join(answer.streaming_content)
+    return answer.getvalue()
 
 
 @pytest.fixture

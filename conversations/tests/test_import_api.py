@@ -423,3 +423,16 @@ def test_a_request_without_anything_in_it_is_422(owner, content_type):
     for query in ("", "?async=false", "?format=%10"):
         answer = owner.generic("POST", f"{IMPORTS}{query}", b"", content_type=content_type)
         assert (answer.status_code, answer.json()["code"]) == (422, "file_required"), answer.content
+
+
+# --- formats without ids ----------------------------------------------------------------------------------------------
+
+
+def test_the_same_words_with_other_tools_at_hand_are_another_conversation(owner):
+    """Training data repeat a refusal, word for word, for different tools."""
+    turns = [{"from": "human", "value": "Order a pizza"}, {"from": "gpt", "value": "I cannot."}]
+    items = [{"conversations": turns, "tools": f'[{{"name": "{name}"}}]'} for name in ("sum", "weather", "sum")]
+    told = owner.post(IMPORTS, {"file": file_of(*items)}, format="multipart").json()
+    assert (told["imported_count"], told["unchanged_count"]) == (4, 2)
+    again = owner.post(IMPORTS, {"file": file_of(*items)}, format="multipart").json()
+    assert (again["imported_count"], again["unchanged_count"]) == (0, 6)

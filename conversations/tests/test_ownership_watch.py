@@ -200,7 +200,7 @@ def test_the_statements_are_found_where_they_are():
             "conversations.actions.messages.APPEND_ONE", "conversations.actions.message_edits.RESTORE",
             "conversations.actions.conversations.CREATE", "conversations.actions.conversations.DELETE",
             "conversations.actions.branches.FORK", "conversations.actions.idempotency.ANSWER",
-            "conversations.actions.ingest_batch.UPDATE_MESSAGES",
+            "conversations.actions.ingest_merge.UPDATE_MESSAGES",
             "conversations.actions.ingest_attachments.UPSERT", "conversations.actions.ingest_documents.UPSERT",
             "conversations.actions.files.HELD", "conversations.queries.attachments.ATTACHMENT_BYTES",
             "accounts.actions.sessions.SESSIONS_END",

@@ -1,5 +1,6 @@
 """Exports of many conversations over HTTP."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,10 @@ from conversations.actions.exports import export_create
 from conversations.api import parameters as p
 from conversations.api.actor import actor_id
 from conversations.api.base import ApiViewSet, once
-from conversations.api.etags import is_unchanged, not_modified, tagged
+from conversations.api.etags import tagged
 from conversations.api.paging import Page
-from conversations.api.ranges import file_answer, range_wanted
 from conversations.api.shapes_of_jobs import ExportList, ExportOut
+from conversations.api.stored_files import Download, download
 from conversations.drafts import ExportDraft
 from conversations.interchange.writers import WRITERS
 from conversations.problems import ExportExpired, ExportNotReady
@@ -99,15 +100,12 @@ class ExportJobViewSet(ApiViewSet):
         if not row["file"]:
             raise ExportNotReady()
         tag, writer = f'"{row["sha256"]}"', WRITERS[row["format"]]
-        if is_unchanged(request, tag):
-            return not_modified(tag)
-        part = range_wanted(request, size=row["size"], tag=tag)
+        opened = partial(default_storage.open, row["file"])
+        name = f"chatstore-{pk}.{writer.EXTENSION}"
         try:
-            file = default_storage.open(row["file"])
+            return download(request, Download(name, row["size"], tag, opened, writer.MEDIA_TYPE))
         except FileNotFoundError:  # it expired just now
             raise ExportExpired() from None
-        name = f"chatstore-{pk}.{writer.EXTENSION}"
-        return file_answer(file, part=part, size=row["size"], name=name, media_type=writer.MEDIA_TYPE, tag=tag)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """A file comes as what it is, whatever Accept says; refusals are problems."""

@@ -30,6 +30,7 @@ from conversations.interchange.readers import (
     oasst,
     openai,
     openwebui,
+    openwebui_database,
     perplexity,
     sharegpt,
     sillytavern,
@@ -97,5 +98,5 @@ READERS: tuple[Reader, ...] = (
     *(chatgpt, claude, librechat, chatbotui, openwebui),
     *(sillytavern, oasst, lmstudio, chainlit, lobechat, langchain, aisdk, sharegpt, exchanges, threads, openai),
 )
-DATABASE_READERS: tuple[DatabaseReader, ...] = (llm,)
+DATABASE_READERS: tuple[DatabaseReader, ...] = (llm, openwebui_database)
 EXPORTS: Mapping[str, Export] = {chatgpt.NAME: chatgpt_export, lechat.NAME: lechat_export}

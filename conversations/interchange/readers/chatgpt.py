@@ -6,11 +6,11 @@ mapping is {key: {id, parent, children, message or null}}. Any of it may be null
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 
 from conversations.interchange.bundle import NO_BUNDLE, Bundle
 from conversations.interchange.readers.chatgpt_files import ExportFiles, export_files
 from conversations.interchange.readers.chatgpt_message import message_record
+from conversations.interchange.readers.conversation_facts import model_in_use, span
 from conversations.interchange.readers.reading import UnusableError, no_messages, read_each
 from conversations.interchange.records import MAX_EXTERNAL_ID, ConversationRecord, Json, MessageRecord, Trouble
 from conversations.interchange.shapes import as_dict, as_list, plain_facts, text_or_none
@@ -66,7 +66,7 @@ def _conversation(item: dict[str, Json], files: ExportFiles) -> ConversationReco
     times = {key: messages[names[key]].created_at for key in tree.order}
     current = current_leaf(tree, declared=text_or_none(item.get("current_node")), times=times)
     current_name = None if current is None else names[current]
-    earliest, latest = _span(times.values())
+    earliest, latest = span(messages.values())
     created, updated = parse_time(item.get("create_time")), parse_time(item.get("update_time"))
     return ConversationRecord(
         source=NAME,
@@ -74,7 +74,7 @@ def _conversation(item: dict[str, Json], files: ExportFiles) -> ConversationReco
         title=text_or_none(item.get("title")),
         created_at=created or updated or earliest,
         updated_at=updated or latest or created,
-        model=model or _model_in_use(messages, current_name),
+        model=model or model_in_use(messages, current_name),
         metadata=plain_facts(item, structures=_STRUCTURES, without=_MAPPED),
         starred=item.get("is_starred") is True,
         archived=item.get("is_archived") is True,
@@ -129,20 +129,6 @@ def _messages(
         elif message.tool_results and parent is not None:
             call_ids[key] = call_ids[parent]
         yield message
-
-
-def _model_in_use(messages: Mapping[str, MessageRecord], leaf: str | None) -> str:
-    """The model that answered last on the active branch."""
-    while leaf is not None:
-        if messages[leaf].model:
-            return messages[leaf].model
-        leaf = messages[leaf].parent_external_id
-    return ""
-
-
-def _span(times: Iterable[datetime | None]) -> tuple[datetime | None, datetime | None]:
-    known = [moment for moment in times if moment is not None]
-    return min(known, default=None), max(known, default=None)
 
 
 def _identity(item: dict[str, Json]) -> str | int | None:

@@ -189,7 +189,7 @@ def _decimal(value: Json) -> Decimal:
 
 _CONVERSATION_FIELDS: Mapping[str, Callable[[Json], Any]] = {
     **dict.fromkeys(("title", "model", "current_external_id"), _of(str)),
-    **dict.fromkeys(("starred", "archived"), _of(bool)),
+    **dict.fromkeys(("starred", "archived", "continues"), _of(bool)),
     **dict.fromkeys(("created_at", "updated_at"), _time),
     "tags": _tags,
 }

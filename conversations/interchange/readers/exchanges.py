@@ -179,6 +179,7 @@ def _conversation(session: str, exchanges: list[_Exchange]) -> ConversationRecor
         updated_at=latest,
         model=next((message.model for message in reversed(messages) if message.model), ""),
         current_external_id=messages[-1].external_id,
+        continues=True,
         messages=messages,
         raw={"session_id": session},
     )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 
 from conversations.interchange.bundle import NO_BUNDLE, Bundle
+from conversations.interchange.jsonstream import members_beside
 from conversations.interchange.readers.blocks import chained, message_objects, read_content, url_attachment
 from conversations.interchange.readers.openai_message import written_call
 from conversations.interchange.readers.unusable import Found, UnusableError, check_ids, each_read, short_id
@@ -46,7 +47,8 @@ def read(items: Iterable[Json], *, name: str = "", bundle: Bundle = NO_BUNDLE) -
     for first in remaining:
         together = chain([first], remaining)
         if "from" in as_dict(first):
-            turns: Json = {"conversations": list(together)}
+            said: list[Json] = list(together)
+            turns: Json = {**members_beside(items), "conversations": said}  # known once all are read
             yield from map(_of_the_turns, _each([turns]))
         else:
             yield from _each(together)

@@ -21,21 +21,39 @@ _PART_TYPES = {"text", "image_url", "input_audio", "file", "refusal"}
 
 def write(records: Iterable[ConversationRecord]) -> Iterator[bytes]:
     for record in records:
-        messages = [_message(message, is_ours=record.source == NAME) for message in active_branch(record).messages]
+        is_ours = record.source == NAME
+        messages = [told for message in active_branch(record).messages for told in _messages(message, is_ours=is_ours)]
         around = as_dict(record.raw) if record.source == NAME else {}
         yield encode({**around, "messages": messages}) + b"\n"
 
 
-def _message(message: MessageRecord, *, is_ours: bool) -> Json:
+def _messages(message: MessageRecord, *, is_ours: bool) -> Iterator[Json]:
+    """The message; for one that answered in several steps (Claude, DeepSeek) the calls, their results, the answer."""
     if is_ours and _is_unchanged(message):
-        return message.raw
+        yield message.raw
+        return
     told: dict[str, Json] = {"role": message.role, "content": _content(message)}
-    if message.role == "assistant" and message.tool_calls:
-        told["tool_calls"] = message.tool_calls
-        told["content"] = told["content"] or None
-    if message.role == "tool" and message.tool_results:
+    results = [as_dict(result) for result in message.tool_results or ()]
+    is_result = message.role == "tool" and message.content != ""  # then that is what the tool said
+    answered = [] if is_result else [result for result in results if "content" in result]
+    if message.role == "tool" and message.tool_results and not answered:
         told["tool_call_id"] = as_dict(message.tool_results[0]).get("tool_call_id")
-    return told
+    if message.role == "assistant" and message.tool_calls:
+        called: dict[str, Json] = {"role": "assistant", "content": None, "tool_calls": message.tool_calls}
+        if not answered:
+            called["content"] = told["content"] or None
+            yield called
+            return
+        yield called
+    yield from map(_result, answered)
+    if told["content"] or not (answered or message.tool_calls):
+        yield told
+
+
+def _result(result: dict[str, Json]) -> Json:
+    content = result.get("content")
+    text = content if isinstance(content, str) else encode(content).decode()
+    return {"role": "tool", "content": text, "tool_call_id": result.get("tool_call_id")}
 
 
 def _content(message: MessageRecord) -> Json:

@@ -360,6 +360,23 @@ def test_openai_messages_are_the_active_branch_with_calls_and_their_results():
     ]
 
 
+def test_results_within_an_answer_stand_between_its_calls_and_its_text():
+    call = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": "{}"}}
+    results = [{"tool_call_id": "c1", "name": "search", "content": "found"}, {"tool_call_id": "c2", "content": [1]}]
+    answer = MessageRecord(
+        external_id="a", role="assistant", content="It is high.", tool_calls=[call], tool_results=results
+    )
+    record = ConversationRecord(source="claude", external_id="c", messages=(answer,), current_external_id="a")
+    silent = replace(record, messages=(replace(answer, content=""),))
+    told = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "found", "tool_call_id": "c1"},
+        {"role": "tool", "content": "[1]", "tool_call_id": "c2"},
+        {"role": "assistant", "content": "It is high."},
+    ]
+    assert [line["messages"] for line in lines(record, silent)] == [told, told[:-1]]
+
+
 def test_what_came_as_openai_messages_leaves_as_it_came_but_for_what_was_changed():
     developer = {"role": "developer", "content": "be brief", "weight": 0}
     record = said("be brief", "changed here", source="openai", raw={"tools": [{"type": "function"}]})

@@ -82,6 +82,16 @@ def test_one_conversation_alone_in_a_file_and_one_a_line(tmp_path):
     assert [record.raw for record in read_files([tmp_path / "lines"])] == [{"tools": "t"}] * 3
 
 
+@pytest.mark.parametrize("turns_come_first", [True, False])
+def test_one_conversation_alone_keeps_what_stands_beside_its_turns(tmp_path, turns_come_first):
+    beside = {"id": "i", "tools": "[]", "system": "be brief"}
+    turns = {"conversations": TURNS}
+    (tmp_path / "one").write_text(json.dumps(turns | beside if turns_come_first else beside | turns))
+    (record,) = read_files([tmp_path / "one"])
+    assert (record.external_id, record.raw) == ("i", beside)
+    assert said(record) == [("system", "be brief"), ("user", "q"), ("assistant", "a")]
+
+
 def test_bad_items_are_told():
     items = [{"conversations": TURNS}, {"conversations": []}, {"conversations": 7}, {"conversations": [7]}, 7]
     assert troubles_of(sharegpt, items) == [

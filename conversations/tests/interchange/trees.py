@@ -94,6 +94,7 @@ def records(draw):
         tags=tuple(draw(st.lists(TEXT, max_size=3))),
         starred=draw(st.booleans()),
         archived=draw(st.booleans()),
+        continues=draw(st.booleans()),
         current_external_id=draw(st.sampled_from(ids)) if ids else None,
         messages=tuple(said),
         raw=draw(JSON),
