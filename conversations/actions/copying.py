@@ -1,5 +1,6 @@
 """Records as lines for COPY: PostgreSQL's text format, made directly (0.65 to 0.96 of bare COPY, bulk_create 0.16)."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from django.db import connection
 from chatstore.storable import json_to_storable, to_storable
 
 NULL = r"\N"
+CHUNK = 1 << 16  # characters for one message to the server: each costs as much as a line's own making
 
 MESSAGE_COLUMNS = (
     "user_id", "conversation_id", "id", "parent_id", "role", "content", "parts", "status", "model", "tool_calls",
@@ -45,10 +47,18 @@ def json_line(encoded: str) -> str:
     return encoded.replace("\\", "\\\\")
 
 
+@functools.lru_cache(maxsize=8_192)
+def key(value: UUID) -> str:
+    """A UUID; a batch names each several times, and Python takes 2 µs to spell one."""
+    return str(value)
+
+
 def plain(value: UUID | int | bool | Decimal | datetime | None) -> str:
     """A column whose text form needs no escape."""
     if value is None:
         return NULL
+    if isinstance(value, UUID):
+        return key(value)
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
@@ -68,8 +78,15 @@ def copy_lines(table: str, columns: Sequence[str], lines: Iterable[Sequence[str]
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
     # Django wraps what `execute` raises, not what COPY does: psycopg's own errors pass by all who expect Django's.
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
+        ready, size = [], 0
         for line in lines:
-            copy.write("\t".join(line) + "\n")
+            ready.append("\t".join(line))
+            size += len(ready[-1])
+            if size > CHUNK:
+                copy.write("\n".join([*ready, ""]))
+                ready, size = [], 0
+        if ready:
+            copy.write("\n".join([*ready, ""]))
 
 
 def _line(value: str) -> str:

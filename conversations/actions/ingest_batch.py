@@ -110,12 +110,12 @@ def _record(user_id: UUID, changes: Sequence[Changed]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(COUNT_UP, [user_id, len(changes)])
         first = cursor.fetchone()[0] - len(changes) + 1
-    owner = str(user_id)
+    owner = copying.key(user_id)
     copying.copy_lines(
         "conversations_change",
         copying.CHANGE_COLUMNS,
         (
-            (owner, str(first + place), kind, str(object_id), str(conversation_id), "upsert")
+            (owner, str(first + place), kind, copying.key(object_id), copying.key(conversation_id), "upsert")
             for place, (kind, object_id, conversation_id) in enumerate(changes)
         ),
     )

@@ -38,7 +38,8 @@ def message_line(user_id: UUID, conversation_id: UUID, message: Placed, raw: str
     """A new message as a line of MESSAGE_COLUMNS."""
     record = message.record
     return (
-        str(user_id), str(conversation_id), str(message.id), copying.plain(message.parent_id), record.role,
+        copying.key(user_id), copying.key(conversation_id), copying.key(message.id), copying.plain(message.parent_id),
+        record.role,
         copying.text(record.content), copying.json(list(record.parts)), record.status, copying.known(record.model),
         copying.json(record.tool_calls), copying.json(record.tool_results), copying.json(record.sources),
         copying.known(record.selected_text), copying.json(metadata_of(message)), copying.known(record.language),
