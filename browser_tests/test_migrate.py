@@ -274,7 +274,7 @@ def test_413_is_halved_and_what_is_too_large_by_itself_stays(browser):
         person = server.signed_in()
         app = App(browser, server, person.token)
         told = app.run("""
-            keep(records(20).map((one, n) => (n === 11 ? { ...one, a: "x".repeat(2000) } : one)));
+            keep(records(20).map((one, n) => ({ ...one, chat: one.n, a: n === 11 ? "x".repeat(2000) : one.a })));
             const state = await migration().run();
             return { moved: state.moved, failures: state.failures, left: kept().map((one) => one.n) };
         """)
