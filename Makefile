@@ -10,7 +10,7 @@ FIND_PYTHON = for python in python3 python3.13 python3.12 python3.11 python3.14 
 	python=; done; \
 	test -n "$$python" || { echo "Python 3.11 or later (with venv and pip) is needed, and none was found" >&2; exit 1; }
 
-.PHONY: bench bench-quick bench-test help environment run test test-slow test-fuzz coverage lint format types arrows schema schema-drift migrations clean
+.PHONY: bench bench-quick bench-test help environment run test test-slow test-fuzz test-browser coverage lint format types arrows schema schema-drift migrations clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -54,6 +54,9 @@ test-slow: $(DEVELOPMENT) ## The slow tests
 
 test-fuzz: $(FUZZING) ## Hostile requests made from the schema (schemathesis)
 	@$(PY) -m pytest fuzz $(ARGS)
+
+test-browser: $(VENV)/.installed-requirements-browser ## Moving a history out of a browser, in Chromium (Debian: chromium)
+	@$(PYTEST) browser_tests -r s $(ARGS)
 
 coverage: $(DEVELOPMENT) ## The tests, with the lines and branches that they reach
 	@$(PYTEST) -n auto -m "not slow" --cov --cov-report=term --cov-fail-under=90 $(ARGS)
