@@ -65,9 +65,14 @@ def _digits(value):
 
 
 def _as_stored(record):
-    """What the database makes of a record: a message's change is never before it was written as unknown."""
+    """What the database makes of a record: a message's change is never before it was written as unknown.
+
+    `continues` says how to store it, and is not stored.
+    """
     return {
-        "record": _digits({name: getattr(record, name) for name in record.__slots__ if name != "messages"}),
+        "record": _digits(
+            {name: getattr(record, name) for name in record.__slots__ if name not in ("messages", "continues")}
+        ),
         "messages": {
             said.external_id: _digits(
                 {name: getattr(said, name) for name in said.__slots__ if name not in ("updated_at", "attachments")}
