@@ -84,10 +84,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.pool.closed:
             self.pool.open()
         try:
-            return self.pool.getconn()  # type: ignore[no-any-return]
+            connection: Connection[Any] = self.pool.getconn()
         except PoolTimeout:
             Outage.note(self.get_connection_params())
             raise
+        # Whoever had it before may have closed it within a transaction. Without this the pool would roll back what we
+        # write as soon as it has it again, after it was acknowledged.
+        if not connection.autocommit:
+            connection.autocommit = True
+        return connection
 
     def give_back(self, connection: Connection[Any]) -> None:
         """What `borrow` gave; a broken one is not lent again."""
